@@ -1,0 +1,1 @@
+"""What happened, proven: audits over stored data, and reports."""

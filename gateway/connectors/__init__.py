@@ -1,0 +1,1 @@
+"""One package per outside system: clients that speak its wire."""

@@ -1,0 +1,111 @@
+"""FHIR JSON in and out, exactly: decimals keep their digits, duplicate keys and over-deep input are refused.
+
+Source: https://hl7.org/fhir/R4/json.html (decimal precision, no duplicate property names).
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+Resource = dict[str, Any]
+"""A decoded FHIR resource: JSON object with `Decimal` for every number that has a fraction or exponent."""
+
+MAX_BYTES = 20 * 1024 * 1024
+MAX_DEPTH = 100
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_ESCAPED_QUOTE = re.compile(rb"\\u0022", re.IGNORECASE)
+_SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
+
+
+class FhirJsonError(ValueError):
+    """The bytes are not one JSON object that FHIR allows. `line` and `column` count from 1, or are None."""
+
+    def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(message)
+        self.line, self.column = line, column
+
+
+def decode(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Resource:
+    """Decode one JSON object.
+
+    Raises FhirJsonError for oversize input, invalid UTF-8 or JSON, duplicate keys, nesting deeper than `max_depth`,
+    and anything that is not an object.
+    """
+    if len(raw) > max_bytes:
+        raise FhirJsonError(f"{len(raw)} bytes are more than the limit of {max_bytes}")
+    if raw.count(b"{") + raw.count(b"[") > max_depth:
+        _check_depth(raw, max_depth)
+    try:
+        value = _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _explain(raw, error) from None
+    if not isinstance(value, dict):
+        raise FhirJsonError(f"expected a JSON object, found {type(value).__name__}", 1, 1)
+    if _may_repeat_a_key(raw, value):
+        json.loads(raw, object_pairs_hook=_unique, parse_float=Decimal)
+    return value
+
+
+def encode(value: Any) -> bytes:
+    """Encode to compact JSON bytes; decimals are written with the digits they came with."""
+    return _encoder.encode(value)
+
+
+def _may_repeat_a_key(raw: bytes, value: Resource) -> bool:
+    # A key that msgspec dropped as a duplicate makes the input hold more `":` than its re-encoding does. Strings may
+    # hold `\":` too, but equally often on both sides, unless the quote was written as an escape or the colon apart.
+    if _ESCAPED_QUOTE.search(raw) or _SPACED_COLON.search(raw):
+        return True
+    return raw.count(b'":') != encode(value).count(b'":')
+
+
+def _unique(pairs: Iterable[tuple[str, Any]]) -> Resource:
+    result: Resource = {}
+    for key, value in pairs:
+        if key in result:
+            raise FhirJsonError(f"the key {key!r} appears twice in one object")
+        result[key] = value
+    return result
+
+
+def _check_depth(raw: bytes, max_depth: int) -> None:
+    depth, in_string, skip = 0, False, False
+    for position, byte in enumerate(raw):
+        if skip:
+            skip = False
+        elif in_string:
+            if byte == 0x5C:
+                skip = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"{[":
+            depth += 1
+            if depth > max_depth:
+                raise FhirJsonError(f"nested deeper than {max_depth} levels", *_place(raw, position))
+        elif byte in b"}]":
+            depth -= 1
+
+
+def _explain(raw: bytes, error: Exception) -> FhirJsonError:
+    try:
+        json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as bad:
+        return FhirJsonError("not valid UTF-8", *_place(raw, bad.start))
+    except json.JSONDecodeError as bad:
+        return FhirJsonError(bad.msg, bad.lineno, bad.colno)
+    except RecursionError:
+        return FhirJsonError("nested too deeply")
+    return FhirJsonError(str(error))
+
+
+def _place(raw: bytes, position: int) -> tuple[int, int]:
+    before = raw[:position]
+    return before.count(b"\n") + 1, position - (before.rfind(b"\n") + 1) + 1
