@@ -1,0 +1,21 @@
+"""What every test may use: the folder of published suites and samples beside the repository, where there is one."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+def shared_path(*parts: str) -> Path:
+    """A path below the shared folder; the test (or, at import, its module) is skipped where it is absent."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"{'/'.join(parts) or 'the shared folder'} is not beside the repository", allow_module_level=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The shared folder."""
+    return shared_path()
