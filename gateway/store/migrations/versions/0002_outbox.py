@@ -1,0 +1,85 @@
+"""Deliveries that the writes call for, and the evidence of each attempt."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+UP = """
+CREATE TABLE outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    facility text NOT NULL,
+    destination text NOT NULL,
+    operation text NOT NULL,
+    step text NOT NULL DEFAULT '',
+    visit text NOT NULL,
+    source text NOT NULL,
+    source_version integer NOT NULL,
+    newer integer,
+    state text NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'leased', 'held', 'parked', 'done', 'cancelled')),
+    due timestamptz NOT NULL DEFAULT now(),
+    claims integer NOT NULL DEFAULT 0,
+    attempts integer NOT NULL DEFAULT 0,
+    unsettled boolean NOT NULL DEFAULT false,
+    watches text[] NOT NULL DEFAULT '{}',
+    reason jsonb,
+    result jsonb,
+    created timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished timestamptz
+);
+COMMENT ON COLUMN outbox.due IS 'state due: not before this moment; state leased: the end of the lease';
+COMMENT ON COLUMN outbox.newer IS 'version of the source that was written while the row was leased';
+CREATE UNIQUE INDEX outbox_one_open ON outbox (facility, operation, step, source)
+    WHERE state IN ('due', 'leased', 'held', 'parked');
+CREATE INDEX outbox_claimable ON outbox (destination, due, id) WHERE state IN ('due', 'leased');
+CREATE INDEX outbox_order ON outbox (facility, destination, visit, id)
+    WHERE state IN ('due', 'leased', 'held', 'parked');
+CREATE INDEX outbox_held ON outbox (facility, visit) WHERE state = 'held';
+CREATE INDEX outbox_watches ON outbox USING gin (watches) WHERE state = 'held';
+CREATE INDEX outbox_visit ON outbox (facility, visit, id);
+CREATE INDEX outbox_created ON outbox (created);
+
+CREATE TABLE outbox_attempt (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    outbox bigint NOT NULL REFERENCES outbox ON DELETE CASCADE,
+    claim integer NOT NULL,
+    method text NOT NULL,
+    url text NOT NULL,
+    request bytea NOT NULL,
+    started timestamptz NOT NULL,
+    ended timestamptz,
+    status integer,
+    reply bytea,
+    outcome text NOT NULL
+);
+CREATE INDEX outbox_attempt_outbox ON outbox_attempt (outbox, id);
+
+CREATE TABLE outbox_pause (
+    facility text NOT NULL,
+    destination text NOT NULL,
+    since timestamptz NOT NULL DEFAULT now(),
+    reason jsonb NOT NULL,
+    PRIMARY KEY (facility, destination)
+);
+
+CREATE TABLE outbox_sent (
+    facility text NOT NULL,
+    destination text NOT NULL,
+    local text NOT NULL,
+    remote text NOT NULL,
+    digest bytea NOT NULL,
+    sent timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (facility, destination, local)
+);
+COMMENT ON COLUMN outbox_sent.digest IS 'SHA-256 of what the destination has of this resource: unchanged is not sent again';
+"""
+
+
+def upgrade() -> None:
+    op.execute(UP)
+
+
+def downgrade() -> None:
+    op.execute("DROP TABLE outbox_sent, outbox_pause, outbox_attempt, outbox")

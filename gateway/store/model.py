@@ -1,0 +1,141 @@
+"""What goes into the store and what comes out."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from profiles.fhirjson import Resource
+
+if TYPE_CHECKING:
+    from asyncpg import Connection as _Connection
+    from asyncpg import Record
+
+    Connection = _Connection[Record]
+else:
+    Connection = object
+
+Method = Literal["POST", "PUT", "PATCH", "DELETE"]
+Query = Sequence[tuple[str, str]]
+"""Search parameters as decoded from the URL, in their order: `[("name", "budi"), ("_count", "20")]`."""
+
+NEW = 0
+"""As `Change.expected`: the resource must not exist yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the validator said of one version, kept for the reports.
+
+    `issues` are JSON-ready dicts; `profiles` and `rules` name what was checked, whether or not it was broken.
+    """
+
+    issues: Sequence[Mapping[str, Any]] = ()
+    profiles: Sequence[str] = ()
+    rules: Sequence[str] = ()
+    microseconds: int = 0
+
+    @property
+    def valid(self) -> bool:
+        """No issue of severity `error` or `fatal`."""
+        return not any(issue.get("severity") in ("error", "fatal") for issue in self.issues)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource to be written. The store puts `id` and `meta.versionId/lastUpdated` into a copy of `resource`.
+
+    `expected` is the version that must be current: None accepts any, `NEW` demands that the id is not in use.
+    """
+
+    method: Method
+    type: str
+    id: str
+    resource: Resource | None = None
+    expected: int | None = None
+    judgement: Judgement | None = None
+
+    @classmethod
+    def create(cls, resource: Resource, id: str, *, judgement: Judgement | None = None) -> "Change":
+        """Store a new resource under an id that its writer chose (`new_id()`)."""
+        return cls("POST", resource["resourceType"], id, resource, NEW, judgement)
+
+    @classmethod
+    def update(
+        cls,
+        resource: Resource,
+        id: str,
+        *,
+        expected: int | None = None,
+        method: Method = "PUT",
+        judgement: Judgement | None = None,
+    ) -> "Change":
+        """Store the next version, or the first where the id is new and `expected` is None."""
+        return cls(method, resource["resourceType"], id, resource, expected, judgement)
+
+    @classmethod
+    def delete(cls, type: str, id: str, *, expected: int | None = None) -> "Change":
+        """Record a deletion. Deleting what is deleted or never was is not an error and yields no version."""
+        return cls("DELETE", type, id, None, expected)
+
+    @property
+    def reference(self) -> str:
+        """`Type/id`."""
+        return f"{self.type}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of one resource. `content` is the exact JSON answered to every reader; empty for a deletion."""
+
+    facility: str
+    type: str
+    id: str
+    version: int
+    last_updated: datetime
+    method: Method
+    content: bytes = field(repr=False)
+
+    @property
+    def reference(self) -> str:
+        """`Type/id`."""
+        return f"{self.type}/{self.id}"
+
+    @property
+    def deleted(self) -> bool:
+        """This version is a deletion."""
+        return self.method == "DELETE"
+
+    @property
+    def created(self) -> bool:
+        """This version made the resource."""
+        return self.version == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a search or history, in order. `next` is the cursor of the page after this one, None at the end.
+
+    `total` is None unless `_total=accurate` or `estimate` (or `_summary=count`) asked for it.
+    """
+
+    matches: Sequence[Version] = ()
+    included: Sequence[Version] = ()
+    next: str | None = None
+    total: int | None = None
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Where a local resource lives at a destination. `local` and `remote` are `Type/id`."""
+
+    local: str
+    remote: str
+
+
+Audits = Callable[[Sequence[Version]], Sequence[Resource]]
+"""Given the versions about to be committed, the AuditEvent resources that go into the same transaction."""
+
+Also = Callable[[Connection, Sequence[Version]], Awaitable[None]]
+"""Work of another room in the same transaction: it is handed the connection and the versions about to be committed."""
