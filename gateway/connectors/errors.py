@@ -1,12 +1,20 @@
 """What a connector may say went wrong: the outbox decides by the class alone what happens to the delivery."""
 
+from collections.abc import Mapping, Sequence
+
 
 class DestinationError(Exception):
-    """A delivery did not end well. `text` is the destination's own words; it never holds credentials."""
+    """A delivery did not end well. `text` is the destination's own words; it never holds credentials.
 
-    def __init__(self, text: str, *, code: str | None = None, element: str | None = None) -> None:
+    `code` is the destination's own number, `element` the path in the payload that it complains about, and `fix` what
+    to do about it by language (`id`, `en`): each is there where it is known.
+    """
+
+    def __init__(
+        self, text: str, *, code: str | None = None, element: str | None = None, fix: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(text)
-        self.text, self.code, self.element = text, code, element
+        self.text, self.code, self.element, self.fix = text, code, element, dict(fix or {})
 
 
 class Refused(DestinationError):
@@ -17,10 +25,28 @@ class Duplicate(Refused):
     """It already has this one. `existing` is the number or id that it names, None where it names none."""
 
     def __init__(
-        self, text: str, *, code: str | None = None, element: str | None = None, existing: str | None = None
+        self,
+        text: str,
+        *,
+        code: str | None = None,
+        element: str | None = None,
+        fix: Mapping[str, str] | None = None,
+        existing: str | None = None,
     ) -> None:
-        super().__init__(text, code=code, element=element)
+        super().__init__(text, code=code, element=element, fix=fix)
         self.existing = existing
+
+
+class NotFound(Refused):
+    """It knows no such person, referral, SEP or resource."""
+
+
+class Ambiguous(Refused):
+    """Several answer to the same identifier, none of which may be picked. `candidates` are their ids."""
+
+    def __init__(self, text: str, *, candidates: Sequence[str], code: str | None = None) -> None:
+        super().__init__(text, code=code)
+        self.candidates = tuple(candidates)
 
 
 class Held(DestinationError):
@@ -38,8 +64,8 @@ class Unavailable(DestinationError):
 class Throttled(Unavailable):
     """Too many requests. `retry_after` is in seconds, None where the destination did not say."""
 
-    def __init__(self, text: str, *, retry_after: float | None = None) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, *, code: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(text, code=code)
         self.retry_after = retry_after
 
 
