@@ -1,0 +1,5 @@
+"""The validator: is this resource what FHIR R4, a profile and the ministry's rules say it must be?"""
+
+from profiles.validator.issue import Issue, Wording, is_valid, outcome
+
+__all__ = ["Issue", "Wording", "is_valid", "outcome"]
