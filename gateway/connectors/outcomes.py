@@ -61,6 +61,7 @@ class Row:
     status: frozenset[int] = frozenset()
     code: frozenset[str] = frozenset()
     text: re.Pattern[str] | None = None
+    legible: bool | None = None
     existing: re.Pattern[str] | None = None
     element: str | None = None
     fix: Mapping[str, str] = field(default_factory=dict)
@@ -70,6 +71,7 @@ class Row:
         return (
             (not self.status or answer.status in self.status)
             and (not self.code or answer.code in self.code)
+            and (self.legible is None or answer.legible is self.legible)
             and (self.text is None or self.text.search(answer.text) is not None)
         )
 
@@ -115,7 +117,7 @@ def unknown(answer: Answer) -> DestinationError:
 
 
 def _row(raw: Mapping[str, Any], name: str) -> Row:
-    known = {"outcome", "status", "code", "text", "existing", "element", "fix"}
+    known = {"outcome", "status", "code", "text", "legible", "existing", "element", "fix"}
     if extra := sorted(set(raw) - known):
         raise ValueError(f"{name}: unknown column {', '.join(extra)}; the columns are {', '.join(sorted(known))}")
     if raw.get("outcome") not in OUTCOMES:
@@ -125,6 +127,7 @@ def _row(raw: Mapping[str, Any], name: str) -> Row:
         status=frozenset(raw.get("status", ())),
         code=frozenset(str(code) for code in raw.get("code", ())),
         text=re.compile(raw["text"], re.IGNORECASE) if "text" in raw else None,
+        legible=raw.get("legible"),
         existing=re.compile(raw["existing"], re.IGNORECASE) if "existing" in raw else None,
         element=raw.get("element"),
         fix=raw.get("fix", {}),
