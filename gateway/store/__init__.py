@@ -17,6 +17,8 @@ from .errors import (
     VersionConflict,
 )
 from .model import NEW, Also, Audits, Change, Connection, Judgement, Method, Page, Query, Remote, Version
+from .store import Store, Transaction
+from .write import new_id
 
 __all__ = [
     "NEW",
@@ -35,10 +37,13 @@ __all__ = [
     "Query",
     "Remote",
     "SchemaMismatch",
+    "Store",
     "StoreError",
     "StoreFull",
     "StoreUnavailable",
+    "Transaction",
     "UnknownFacility",
     "Version",
     "VersionConflict",
+    "new_id",
 ]

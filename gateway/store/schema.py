@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     Numeric,
     PrimaryKeyConstraint,
+    Sequence,
     SmallInteger,
     Table,
     Text,
@@ -47,6 +48,9 @@ search_parameter = Table(
     Column("code", C, nullable=False),
     UniqueConstraint("type", "code"),
 )
+
+resource_key = Sequence("resource_key", increment=1000, metadata=metadata)
+"""A process draws a thousand keys at once: `nextval` is the first of them."""
 
 resource = Table(
     "resource",

@@ -8,6 +8,24 @@ branch_labels = None
 depends_on = None
 
 UP = """
+CREATE TABLE outbox_wish (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    facility text NOT NULL,
+    destination text,
+    operation text,
+    step text,
+    visit text,
+    source text NOT NULL,
+    source_version integer NOT NULL
+);
+COMMENT ON TABLE outbox_wish IS 'insert-only: what a write calls for; without operation: only that source has changed';
+CREATE FUNCTION outbox_ring() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('gapura_outbox', '');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER outbox_ring AFTER INSERT ON outbox_wish FOR EACH STATEMENT EXECUTE FUNCTION outbox_ring();
+
 CREATE TABLE outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     facility text NOT NULL,
@@ -23,6 +41,7 @@ CREATE TABLE outbox (
     claims integer NOT NULL DEFAULT 0,
     attempts integer NOT NULL DEFAULT 0,
     unsettled boolean NOT NULL DEFAULT false,
+    stirred boolean NOT NULL DEFAULT false,
     watches text[] NOT NULL DEFAULT '{}',
     reason jsonb,
     result jsonb,
@@ -31,13 +50,15 @@ CREATE TABLE outbox (
 );
 COMMENT ON COLUMN outbox.due IS 'state due: not before this moment; state leased: the end of the lease';
 COMMENT ON COLUMN outbox.newer IS 'version of the source that was written while the row was leased';
+COMMENT ON COLUMN outbox.stirred IS 'something that the row may depend on was written while it was leased';
 CREATE UNIQUE INDEX outbox_one_open ON outbox (facility, operation, step, source)
     WHERE state IN ('due', 'leased', 'held', 'parked');
 CREATE INDEX outbox_claimable ON outbox (destination, due, id) WHERE state IN ('due', 'leased');
 CREATE INDEX outbox_order ON outbox (facility, destination, visit, id)
     WHERE state IN ('due', 'leased', 'held', 'parked');
-CREATE INDEX outbox_held ON outbox (facility, visit) WHERE state = 'held';
+CREATE INDEX outbox_waiting ON outbox (facility, visit) WHERE state IN ('held', 'leased');
 CREATE INDEX outbox_watches ON outbox USING gin (watches) WHERE state = 'held';
+CREATE INDEX outbox_leased ON outbox (facility) WHERE state = 'leased';
 CREATE INDEX outbox_visit ON outbox (facility, visit, id);
 CREATE INDEX outbox_created ON outbox (created);
 
@@ -82,4 +103,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE outbox_sent, outbox_pause, outbox_attempt, outbox")
+    op.execute("DROP TABLE outbox_sent, outbox_pause, outbox_attempt, outbox, outbox_wish")
+    op.execute("DROP FUNCTION outbox_ring")

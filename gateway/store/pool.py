@@ -1,0 +1,122 @@
+"""Plain asyncpg connections, handed out without a reset round trip: whoever borrows one leaves it as found.
+
+asyncpg keeps each connection's statements prepared, so a named query is parsed and planned once per connection.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from .errors import StoreFull, StoreUnavailable
+from .model import Connection
+
+STATEMENTS_PER_CONNECTION = 500
+
+FULL = (asyncpg.DiskFullError, asyncpg.OutOfMemoryError, asyncpg.ConfigurationLimitExceededError)
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,
+    OSError,
+)
+
+
+class Pool:
+    """Up to `size` connections, opened as they are needed; a broken one is dropped, the next borrower gets a new one."""
+
+    def __init__(self, url: str, size: int) -> None:
+        self._url, self._size, self._open = url, size, 0
+        self._idle: list[Connection] = []
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._closed = False
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Borrow a connection. Raises StoreUnavailable or StoreFull for what the database or the wire did."""
+        with translated():
+            borrowed = await self._borrow()
+            try:
+                yield borrowed
+            finally:
+                self._give_back(borrowed)
+
+    async def close(self) -> None:
+        """Close every idle connection; the borrowed ones close when they come back."""
+        self._closed = True
+        while self._idle:
+            self._open -= 1
+            await self._idle.pop().close(timeout=5)
+
+    async def _borrow(self) -> Connection:
+        while True:
+            if self._closed:
+                raise StoreUnavailable("the store is closed")
+            if self._idle:
+                connection = self._idle.pop()
+                if not connection.is_closed():
+                    return connection
+                self._open -= 1
+            elif self._open < self._size:
+                return await self._connect()
+            else:
+                turn = asyncio.get_running_loop().create_future()
+                self._waiting.append(turn)
+                try:
+                    await turn
+                except asyncio.CancelledError:
+                    if turn.done() and not turn.cancelled():
+                        self._wake()
+                    raise
+
+    async def _connect(self) -> Connection:
+        self._open += 1
+        try:
+            return await connect(self._url)
+        except BaseException:
+            self._open -= 1
+            self._wake()
+            raise
+
+    def _give_back(self, connection: Connection) -> None:
+        if connection.is_closed() or connection.is_in_transaction() or self._closed:
+            connection.terminate()
+            self._open -= 1
+        else:
+            self._idle.append(connection)
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+
+async def connect(url: str) -> Connection:
+    """One connection. JSON columns go in and come out as text."""
+    return await asyncpg.connect(
+        url, statement_cache_size=STATEMENTS_PER_CONNECTION, max_cached_statement_lifetime=0, timeout=10
+    )
+
+
+class translated:
+    """Turn what the driver raises about the disk and the wire into the store's own errors; let the rest through."""
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        """Raise StoreFull or StoreUnavailable in the place of `error`."""
+        if isinstance(error, FULL):
+            raise StoreFull(f"the database has no room: {error}") from error
+        if isinstance(error, LOST):
+            raise StoreUnavailable(f"the database is not reachable: {error}") from error

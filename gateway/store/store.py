@@ -1,0 +1,260 @@
+"""One store per process: the door to everything in this package."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from gateway.settings import Settings
+
+from . import crosswalk, read
+from .embedded import EmbeddedServer
+from .errors import SchemaMismatch, StoreError, VersionConflict
+from .facilities import Facilities, Place
+from .migrate import current, head, migrate
+from .model import Also, Audits, Change, Connection, Page, Remote, Version
+from .pool import Pool, connect, translated
+from .rows import Batch
+from .write import Committer, Head, Heads, head_row, heads, new_id, plan, validation_row, version_row
+
+CONNECTIONS = 16
+KEYS_PER_DRAW = 1000
+"""The increment of the sequence `resource_key`."""
+ATTEMPTS = 5
+"""How often a write is planned anew when another writer was quicker."""
+IDENTITIES = frozenset({"resource_identity", "resource_version_identity"})
+
+
+class Store:
+    """Resources of all facilities. Every call names the facility by its slug and sees no other's rows.
+
+    Every method may raise UnknownFacility, StoreUnavailable and StoreFull besides what it names.
+    """
+
+    def __init__(self, url: str, settings: Settings, facilities: Facilities, server: EmbeddedServer | None) -> None:
+        self.url, self.settings = url, settings
+        self._facilities, self._server = facilities, server
+        self._pool = Pool(url, CONNECTIONS)
+        self._committer = Committer(self._pool.connection)
+        self._keys = Keys()
+
+    @classmethod
+    async def open(cls, settings: Settings, *, migrating: bool = True) -> "Store":
+        """Start or join the embedded server (unless `database_url` names another), migrate, and be ready.
+
+        Raises StoreUnavailable when there is no database, SchemaMismatch when its schema is newer than this program,
+        or older and `migrating` is False.
+        """
+        server = None if settings.database_url else EmbeddedServer(settings.home)
+        if server:
+            await asyncio.to_thread(server.start)
+        url = server.url if server else settings.database_url.get_secret_value()  # type: ignore[union-attr]
+        try:
+            with translated():
+                connection = await connect(url)
+                try:
+                    await _prepare(connection, migrating=migrating)
+                    facilities = await Facilities.of(connection, settings)
+                finally:
+                    await connection.close()
+        except BaseException:
+            if server:
+                await asyncio.to_thread(server.stop)
+            raise
+        return cls(url, settings, facilities, server)
+
+    async def close(self) -> None:
+        """Finish the commits under way, close the connections, leave the embedded server (the last one stops it)."""
+        await self._committer.close()
+        await self._pool.close()
+        if self._server:
+            await asyncio.to_thread(self._server.stop)
+
+    # --- writing
+
+    async def write(
+        self, facility: str, changes: Sequence[Change], *, audits: Audits | None = None, also: Also | None = None
+    ) -> list[Version]:
+        """Commit the changes, their AuditEvents and what `also` does in one transaction, or nothing of it.
+
+        Returns the versions in the order of the changes; deleting what is not there yields none. `audits` and `also`
+        may be called again when another writer was quicker and the write is planned anew.
+        Raises VersionConflict, NotFound and Gone (PATCH only), PreconditionFailed.
+        """
+        place = self._facilities[facility]
+        for attempt in range(ATTEMPTS):
+            async with self._pool.connection() as connection:
+                known = await heads(connection, place.number, changes, sure=attempt > 0)
+                versions, batch = await self._plan(connection, place, changes, known, audits)
+            try:
+                if versions or any(batch.rows.values()) or also:
+                    await self._committer.commit(batch, versions, also)
+            except asyncpg.UniqueViolationError as collision:
+                if collision.constraint_name not in IDENTITIES:
+                    raise StoreError(str(collision)) from collision
+                continue
+            return versions
+        raise VersionConflict(", ".join(c.reference for c in changes), None, None)
+
+    @asynccontextmanager
+    async def transaction(self, facility: str) -> AsyncIterator["Transaction"]:
+        """Several reads and writes that see and keep one state: conditional interactions, transaction Bundles.
+
+        An exception leaving the block undoes everything. Raises VersionConflict when another writer was quicker.
+        """
+        place = self._facilities[facility]
+        async with self._pool.connection() as connection:
+            try:
+                async with connection.transaction():
+                    yield Transaction(self, connection, place)
+            except asyncpg.UniqueViolationError as collision:
+                if collision.constraint_name not in IDENTITIES:
+                    raise StoreError(str(collision)) from collision
+                raise VersionConflict("a resource of this transaction", None, None) from collision
+            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as collision:
+                raise VersionConflict("a resource of this transaction", None, None) from collision
+
+    async def _plan(
+        self, connection: Connection, place: Place, changes: Sequence[Change], known: Heads, audits: Audits | None
+    ) -> tuple[list[Version], Batch]:
+        planned = plan(place.slug, changes, known)
+        versions = [version for _, version in planned]
+        if audits:
+            events = [Change.create(event, new_id()) for event in audits(versions)]
+            planned += plan(place.slug, events, {})
+        batch = Batch()
+        for change, version in planned:
+            await self._add(connection, place, batch, change, version, known.get((change.type, change.id)))
+        return versions, batch
+
+    async def _add(
+        self, connection: Connection, place: Place, batch: Batch, change: Change, version: Version, old: Head | None
+    ) -> None:
+        key = old.key if old else await self._keys.draw(connection)
+        row = head_row(key, place.number, version)
+        if old:
+            batch.heads.append(row)
+            batch.forget.append(key)
+        else:
+            batch.rows["resource"].append(row)
+        batch.rows["resource_version"].append(version_row(key, place.number, version))
+        if change.judgement:
+            batch.rows["validation"].append(validation_row(key, place.number, version, change.judgement))
+
+    # --- reading
+
+    async def read(self, facility: str, type: str, id: str) -> Version:
+        """The current version. Raises NotFound, Gone."""
+        async with self._pool.connection() as connection:
+            return await read.read(connection, self._facilities[facility], type, id)
+
+    async def vread(self, facility: str, type: str, id: str, version: int) -> Version:
+        """One version. Raises NotFound; Gone where that version is the deletion."""
+        async with self._pool.connection() as connection:
+            return await read.read_version(connection, self._facilities[facility], type, id, version)
+
+    async def history(
+        self,
+        facility: str,
+        type: str | None = None,
+        id: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        count: int | None = None,
+        cursor: str | None = None,
+    ) -> Page:
+        """Versions of an instance, a type or the whole facility, the newest first, deletions included.
+
+        Raises NotFound for an instance that never was, BadParameter for a cursor that is not one.
+        """
+        count = min(count or self.settings.default_page_size, self.settings.max_page_size)
+        async with self._pool.connection() as connection:
+            place = self._facilities[facility]
+            return await read.history(connection, place, type, id, since, until, count, cursor)
+
+    # --- the crosswalk
+
+    async def remote(self, facility: str, destination: str, local: Sequence[str]) -> dict[str, str]:
+        """Local `Type/id` → remote `Type/id` at a destination, for those that are known there."""
+        async with self._pool.connection() as connection:
+            return await crosswalk.remote(connection, self._facilities[facility], destination, local)
+
+    async def local(self, facility: str, destination: str, remote: Sequence[str]) -> dict[str, str]:
+        """Remote `Type/id` → local `Type/id`, for those that are known."""
+        async with self._pool.connection() as connection:
+            return await crosswalk.local(connection, self._facilities[facility], destination, remote)
+
+    async def record(self, facility: str, destination: str, pairs: Iterable[Remote]) -> None:
+        """Remember where local resources live at a destination."""
+        async with self._pool.connection() as connection:
+            await crosswalk.record(connection, self._facilities[facility], destination, pairs)
+
+    # --- for the rooms that keep tables of their own
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection of the pool for as long as the block lasts. Leave no setting, lock or transaction behind."""
+        return self._pool.connection()
+
+    @asynccontextmanager
+    async def listen(self, channel: str, heard: Callable[[str], None]) -> AsyncIterator[None]:
+        """Call `heard` with each payload notified on `channel` for as long as the block lasts."""
+        with translated():
+            connection = await connect(self.url)
+
+            def ring(_: Any, __: int, ___: str, payload: Any) -> None:
+                heard(str(payload))
+
+            try:
+                await connection.add_listener(channel, ring)
+                yield
+            finally:
+                await connection.close(timeout=5)
+
+
+class Transaction:
+    """What may be done inside `Store.transaction`. `connection` is open to named SQL of other rooms."""
+
+    def __init__(self, store: Store, connection: Connection, place: Place) -> None:
+        self._store, self.connection, self._place = store, connection, place
+
+    async def read(self, type: str, id: str) -> Version:
+        """The current version, this transaction's own writes included. Raises NotFound, Gone."""
+        return await read.read(self.connection, self._place, type, id)
+
+    async def write(self, changes: Sequence[Change], *, audits: Audits | None = None) -> list[Version]:
+        """As `Store.write`; kept when the transaction ends well."""
+        known = await heads(self.connection, self._place.number, changes, sure=True)
+        versions, batch = await self._store._plan(self.connection, self._place, changes, known, audits)
+        await batch.write(self.connection)
+        return versions
+
+    async def record(self, destination: str, pairs: Iterable[Remote]) -> None:
+        """As `Store.record`."""
+        await crosswalk.record(self.connection, self._place, destination, pairs)
+
+
+class Keys:
+    """Keys for new resources, drawn from the sequence by the thousand."""
+
+    def __init__(self) -> None:
+        self._next = self._end = 0
+
+    async def draw(self, connection: Connection) -> int:
+        """A key that nobody else has."""
+        while self._next == self._end:
+            first = await connection.fetchval("select nextval('resource_key')")
+            if self._next == self._end:
+                self._next, self._end = first, first + KEYS_PER_DRAW
+        self._next += 1
+        return self._next - 1
+
+
+async def _prepare(connection: Connection, *, migrating: bool) -> None:
+    if migrating:
+        await migrate(connection)
+    elif (found := await current(connection)) != head():
+        raise SchemaMismatch(f"the database is at revision {found or 'none'}, not {head()}: run `gapura db migrate`")
