@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.database import database_url, migrated, postgres, settings, store  # noqa: F401 - fixtures
+
 SHARED = Path(__file__).parents[2] / "shared"
 
 

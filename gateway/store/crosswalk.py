@@ -23,7 +23,8 @@ async def record(connection: Connection, place: Place, destination: str, pairs: 
 
 async def remote(connection: Connection, place: Place, destination: str, local: Sequence[str]) -> dict[str, str]:
     """Local `Type/id` → remote `Type/id`, for those that are known."""
-    return dict(await connection.fetch(REMOTE, place.number, destination, list(local)))
+    rows = await connection.fetch(REMOTE, place.number, destination, list(local))
+    return {row[0]: row[1] for row in rows}
 
 
 async def local(connection: Connection, place: Place, destination: str, remote: Sequence[str]) -> dict[str, str]:

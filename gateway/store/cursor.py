@@ -28,10 +28,8 @@ class Cursor:
     values: Sequence[Any]
 
     def __str__(self) -> str:
-        plain = [
-            v.isoformat() if isinstance(v, datetime) else str(v) if isinstance(v, Decimal) else v for v in self.values
-        ]
-        return base64.urlsafe_b64encode(msgspec.json.encode(plain)).rstrip(b"=").decode("ascii")
+        # msgspec writes a datetime as ISO text and a Decimal as a string
+        return base64.urlsafe_b64encode(msgspec.json.encode(self.values)).rstrip(b"=").decode("ascii")
 
     @classmethod
     def parse(cls, text: str, kinds: Sequence[type]) -> "Cursor":

@@ -78,7 +78,7 @@ class EmbeddedServer:
     def start(self) -> None:
         """Make sure that the server runs, and note that this process uses it.
 
-        Raises StoreUnavailable with the end of the server's log when it does not come up, StoreFull when the disk is full.
+        Raises StoreUnavailable with the end of the server's log when it does not come up, StoreFull on a full disk.
         """
         if self._in_use:
             return
@@ -179,7 +179,7 @@ class EmbeddedServer:
         if self._account:
             account = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
         with tempfile.TemporaryFile() as output:
-            ended = subprocess.run(
+            ended = subprocess.run(  # noqa: S603 - the wheel's own programs
                 [str(self._binaries / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -206,7 +206,8 @@ class EmbeddedServer:
 
 def run_tool(program: Path | str, url: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
     """Run a PostgreSQL client program against `url`. Raises StoreUnavailable with what it said when it fails."""
-    ended = subprocess.run([str(program), f"--dbname={url}", *arguments], capture_output=True, check=False, **options)
+    command = [str(program), f"--dbname={url}", *arguments]
+    ended = subprocess.run(command, capture_output=True, check=False, **options)  # noqa: S603 - our own programs
     if ended.returncode:
         raise StoreUnavailable(f"{Path(program).name}: {ended.stderr.decode('utf-8', 'replace').strip()}")
     return ended

@@ -34,7 +34,7 @@ class Facilities(Mapping[str, Place]):
     async def of(cls, connection: Connection, settings: Settings) -> "Facilities":
         """Those of the settings; a new one gets its number here and keeps it for ever."""
         await connection.execute(KNOW, [f.slug for f in settings.facilities])
-        numbers = dict(await connection.fetch(ALL))
+        numbers = {row[0]: row[1] for row in await connection.fetch(ALL)}
         return cls({f.slug: Place(f.slug, numbers[f.slug], ZoneInfo(f.zone)) for f in settings.facilities})
 
     def __getitem__(self, slug: str) -> Place:

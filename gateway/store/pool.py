@@ -30,7 +30,7 @@ LOST = (
 
 
 class Pool:
-    """Up to `size` connections, opened as they are needed; a broken one is dropped, the next borrower gets a new one."""
+    """Up to `size` connections, opened as they are needed; a broken one is dropped and replaced."""
 
     def __init__(self, url: str, size: int) -> None:
         self._url, self._size, self._open = url, size, 0

@@ -105,9 +105,8 @@ async def history(
     of = [value for value in (type, id) if value is not None]
     statement = (SYSTEM_HISTORY, TYPE_HISTORY, INSTANCE_HISTORY)[len(of)]
     rows = await connection.fetch(statement, place.number, since, until, *after, count + 1, *of)
-    if not rows and id is not None and cursor is None:
-        if await connection.fetchrow(READ, place.number, type, id) is None:
-            raise NotFound(f"{type}/{id} does not exist")
+    if not rows and id is not None and await connection.fetchrow(READ, place.number, type, id) is None:
+        raise NotFound(f"{type}/{id} does not exist")
     shown = rows[:count]
     more = None
     if len(rows) > count and shown:

@@ -106,7 +106,7 @@ class Batch:
 
     async def _copy(self, connection: Connection) -> None:
         if self.heads:
-            empty = [[] for table in COLUMNS for _ in COLUMNS[table]]
+            empty: list[Any] = [() for table in COLUMNS for _ in COLUMNS[table]]
             await connection.execute(CHANGE, *empty, *_columns(self.heads, len(COLUMNS["resource"])), self.forget)
         for table, columns in COLUMNS.items():
             if rows := self.rows[table]:

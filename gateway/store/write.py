@@ -94,9 +94,8 @@ def plan(facility: str, changes: Sequence[Change], found: Heads) -> list[tuple[C
     for change in changes:
         head = found.get((change.type, change.id))
         _expect(change, head)
-        if change.resource is None:
-            if head is None or head.deleted:
-                continue
+        if change.resource is None and (head is None or head.deleted):
+            continue
         number = head.version + 1 if head else 1
         updated = max(moment, head.last_updated) if head else moment
         content = b""

@@ -1,0 +1,200 @@
+"""Create, update, delete, read and history as a client would notice them."""
+
+import asyncio
+
+import pytest
+
+from gateway.store import (
+    Change,
+    Gone,
+    NotFound,
+    PreconditionFailed,
+    Store,
+    UnknownFacility,
+    Version,
+    VersionConflict,
+    new_id,
+)
+from profiles import fhirjson
+
+HERE, THERE = "rs-melati", "rs-kenanga"
+
+
+def patient(family: str = "Budi") -> fhirjson.Resource:
+    return {"resourceType": "Patient", "name": [{"family": family}]}
+
+
+async def created(store: Store, resource: fhirjson.Resource, facility: str = HERE) -> Version:
+    [version] = await store.write(facility, [Change.create(resource, new_id())])
+    return version
+
+
+async def test_a_created_resource_is_read_back_with_only_id_and_meta_added(store: Store) -> None:
+    raw = b'{"resourceType":"Observation","meta":{"source":"urn:x"},"valueQuantity":{"value":1.00,"unit":"\xc2\xb5g"}}'
+    written = await created(store, fhirjson.decode(raw))
+    answered = await store.read(HERE, "Observation", written.id)
+    assert answered.content == written.content
+    assert b'"value":1.00' in answered.content
+    back = fhirjson.decode(answered.content)
+    assert back.pop("id") == written.id
+    assert back["meta"].pop("versionId") == "1"
+    assert back["meta"].pop("lastUpdated") == written.last_updated.isoformat(timespec="milliseconds").replace(
+        "+00:00", "Z"
+    )
+    assert back == fhirjson.decode(raw)
+
+
+async def test_every_version_stays_readable(store: Store) -> None:
+    first = await created(store, patient("Budi"))
+    [second] = await store.write(HERE, [Change.update(patient("Santoso"), first.id, expected=1)])
+    assert (second.version, second.created) == (2, False)
+    assert (await store.read(HERE, "Patient", first.id)).content == second.content
+    assert (await store.vread(HERE, "Patient", first.id, 1)).content == first.content
+    with pytest.raises(NotFound):
+        await store.vread(HERE, "Patient", first.id, 3)
+
+
+async def test_an_update_may_create_under_the_clients_own_id(store: Store) -> None:
+    [version] = await store.write(HERE, [Change.update(patient(), "rm-0042")])
+    assert version.created
+    assert version.reference == "Patient/rm-0042"
+
+
+async def test_a_stale_expected_version_writes_nothing(store: Store) -> None:
+    first = await created(store, patient())
+    await store.write(HERE, [Change.update(patient("Kedua"), first.id)])
+    other = Change.create(patient("Lain"), new_id())
+    with pytest.raises(VersionConflict) as conflict:
+        await store.write(HERE, [other, Change.update(patient("Ketiga"), first.id, expected=1)])
+    assert (conflict.value.expected, conflict.value.current) == (1, 2)
+    with pytest.raises(NotFound):
+        await store.read(HERE, "Patient", other.id)
+
+
+async def test_an_expected_version_of_what_never_was_is_a_conflict(store: Store) -> None:
+    with pytest.raises(VersionConflict):
+        await store.write(HERE, [Change.update(patient(), "baru", expected=1)])
+
+
+async def test_creating_under_an_id_in_use_is_a_conflict(store: Store) -> None:
+    first = await created(store, patient())
+    with pytest.raises(VersionConflict):
+        await store.write(HERE, [Change.create(patient("Lain"), first.id)])
+    assert (await store.read(HERE, "Patient", first.id)).version == 1
+
+
+async def test_a_deleted_resource_is_gone_keeps_its_history_and_may_come_back(store: Store) -> None:
+    first = await created(store, patient())
+    [gone] = await store.write(HERE, [Change.delete("Patient", first.id)])
+    assert gone.deleted
+    with pytest.raises(Gone) as raised:
+        await store.read(HERE, "Patient", first.id)
+    assert raised.value.version == 2
+    assert (await store.vread(HERE, "Patient", first.id, 1)).content == first.content
+    with pytest.raises(Gone):
+        await store.vread(HERE, "Patient", first.id, 2)
+    [back] = await store.write(HERE, [Change.update(patient(), first.id)])
+    assert back.version == 3
+    page = await store.history(HERE, "Patient", first.id)
+    assert [(v.version, v.method) for v in page.matches] == [(3, "PUT"), (2, "DELETE"), (1, "POST")]
+
+
+async def test_deleting_what_is_not_there_is_no_error_and_makes_no_version(store: Store) -> None:
+    assert await store.write(HERE, [Change.delete("Patient", "tidak-ada")]) == []
+    first = await created(store, patient())
+    await store.write(HERE, [Change.delete("Patient", first.id)])
+    assert await store.write(HERE, [Change.delete("Patient", first.id)]) == []
+
+
+async def test_patching_what_is_not_there_says_so(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await store.write(HERE, [Change.update(patient(), "tidak-ada", method="PATCH")])
+    first = await created(store, patient())
+    await store.write(HERE, [Change.delete("Patient", first.id)])
+    with pytest.raises(Gone):
+        await store.write(HERE, [Change.update(patient(), first.id, method="PATCH")])
+
+
+async def test_one_resource_twice_in_a_write_is_refused(store: Store) -> None:
+    with pytest.raises(PreconditionFailed, match="Patient/a"):
+        await store.write(HERE, [Change.update(patient(), "a"), Change.update(patient("B"), "a")])
+
+
+async def test_concurrent_updates_of_one_resource_each_get_a_version(store: Store) -> None:
+    first = await created(store, patient())
+    written = await asyncio.gather(
+        *(store.write(HERE, [Change.update(patient(f"Nama {n}"), first.id)]) for n in range(4))
+    )
+    assert sorted(v.version for [v] in written) == [2, 3, 4, 5]
+
+
+async def test_of_concurrent_updates_with_one_expected_version_one_wins(store: Store) -> None:
+    first = await created(store, patient())
+    ended = await asyncio.gather(
+        *(store.write(HERE, [Change.update(patient(f"Nama {n}"), first.id, expected=1)]) for n in range(6)),
+        return_exceptions=True,
+    )
+    assert [type(e) for e in ended if isinstance(e, Exception)] == [VersionConflict] * 5
+    assert (await store.read(HERE, "Patient", first.id)).version == 2
+
+
+async def test_concurrent_creates_share_commits_and_one_that_fails_fails_alone(store: Store) -> None:
+    taken = await created(store, patient())
+    ended = await asyncio.gather(
+        *(store.write(HERE, [Change.create(patient(), new_id())]) for _ in range(10)),
+        store.write(HERE, [Change.create(patient(), taken.id)]),
+        *(store.write(HERE, [Change.create(patient(), new_id())]) for _ in range(10)),
+        return_exceptions=True,
+    )
+    assert [type(e) for e in ended if isinstance(e, Exception)] == [VersionConflict]
+    assert len((await store.history(HERE, "Patient", count=100)).matches) == 21
+
+
+async def test_a_large_write_is_kept_whole_or_not_at_all(store: Store) -> None:
+    taken = await created(store, patient())
+    many = [Change.create(patient(f"Pasien {n}"), new_id()) for n in range(300)]
+    with pytest.raises(VersionConflict):
+        await store.write(HERE, [*many, Change.create(patient(), taken.id)])
+    assert len((await store.history(HERE, count=1000)).matches) == 1
+    versions = await store.write(HERE, [*many, Change.update(patient("Baru"), taken.id)])
+    assert [v.id for v in versions] == [c.id for c in many] + [taken.id]
+    assert len((await store.history(HERE, count=1000)).matches) == 302
+
+
+async def test_no_read_crosses_from_one_facility_to_another(store: Store) -> None:
+    mine = await created(store, patient())
+    with pytest.raises(NotFound):
+        await store.read(THERE, "Patient", mine.id)
+    with pytest.raises(NotFound):
+        await store.vread(THERE, "Patient", mine.id, 1)
+    with pytest.raises(NotFound):
+        await store.history(THERE, "Patient", mine.id)
+    assert (await store.history(THERE)).matches == []
+    [theirs] = await store.write(THERE, [Change.update(patient("Lain"), mine.id)])
+    assert theirs.version == 1
+    assert (await store.read(HERE, "Patient", mine.id)).content == mine.content
+    with pytest.raises(UnknownFacility):
+        await store.read("rs-tidak-ada", "Patient", mine.id)
+
+
+async def test_history_pages_do_not_move_when_others_write(store: Store) -> None:
+    for n in range(5):
+        await store.write(HERE, [Change.update(patient(f"Nama {n}"), "a")])
+    await store.write(HERE, [Change.update({"resourceType": "Basic", "code": {"text": "x"}}, "b")])
+    first = await store.history(HERE, count=3)
+    assert [v.reference for v in first.matches] == ["Basic/b", "Patient/a", "Patient/a"]
+    await store.write(HERE, [Change.update(patient("Baru"), "a")])
+    assert first.next
+    second = await store.history(HERE, count=3, cursor=first.next)
+    assert [v.version for v in second.matches] == [3, 2, 1]
+    assert second.next is None
+
+
+async def test_history_since_and_until(store: Store) -> None:
+    first = await created(store, patient())
+    await asyncio.sleep(0.005)
+    [second] = await store.write(HERE, [Change.update(patient("Dua"), first.id)])
+    since = await store.history(HERE, "Patient", first.id, since=second.last_updated)
+    until = await store.history(HERE, "Patient", first.id, until=first.last_updated)
+    assert [v.version for v in since.matches] == [2]
+    assert [v.version for v in until.matches] == [1]

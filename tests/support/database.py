@@ -1,0 +1,80 @@
+"""Fixtures for every suite that needs the database: one server per test process, one fresh database per test."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import yaml
+
+from gateway.settings import Settings
+from gateway.store import Store
+from gateway.store.embedded import EmbeddedServer
+from gateway.store.migrate import migrate
+from gateway.store.pool import connect
+
+FACILITIES = [
+    {
+        "slug": "rs-melati",
+        "name": "RS Melati",
+        "organization_id": "10000004",
+        "kode_faskes": "0301R011",
+        "time_zone": "WIB",
+    },
+    {
+        "slug": "rs-kenanga",
+        "name": "RS Kenanga",
+        "organization_id": "10000005",
+        "kode_faskes": "0301R012",
+        "time_zone": "WIT",
+    },
+]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """The embedded server of this test process; stopped at the end."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+async def migrated(postgres: EmbeddedServer) -> str:
+    """The name of a migrated database that others are copied from."""
+    connection = await connect(postgres.url)
+    try:
+        await migrate(connection)
+    finally:
+        await connection.close()
+    return "gapura"
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedServer, migrated: str) -> AsyncIterator[str]:
+    """An empty, migrated database of this test's own."""
+    name = f"test_{uuid4().hex}"
+    administrator = await connect(postgres.url.replace(f"/{migrated}?", "/postgres?"))
+    try:
+        await administrator.execute(f"create database {name} template {migrated}")
+        yield postgres.url.replace(f"/{migrated}?", f"/{name}?")
+        await administrator.execute(f"drop database {name} with (force)")
+    finally:
+        await administrator.close()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings with two facilities, `rs-melati` (WIB, the default) and `rs-kenanga` (WIT), on a fresh database."""
+    facilities = tmp_path / "facilities.yaml"
+    facilities.write_text(yaml.safe_dump(FACILITIES), "utf-8")
+    return Settings(home=tmp_path, database_url=database_url, facilities_file=facilities, _env_file=None)
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[Store]:
+    """An open store on a fresh database."""
+    opened = await Store.open(settings)
+    yield opened
+    await opened.close()
