@@ -1,0 +1,116 @@
+"""The checks of coded elements: CodeableConcept and Coding, the unit of a Quantity, plain codes."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from profiles import definitions
+from profiles.rules.book import Rule, url
+from profiles.rules.codes import Allowed, Codes, Lookup
+from profiles.rules.findings import Judgement, Place
+
+Check = Callable[[Any, Place, Judgement], None]
+"""Judges one value of a rule's element (lists one item at a time) and reports what is wrong with it."""
+
+
+def coding(rule: Rule, lookup: Lookup | None) -> Check:
+    """A CodeableConcept or Coding. `systems`: those it may come from; `shapes`: a pattern for the codes of one of
+    them in this place; `only`: the systems whose codes this rule judges (the others are another rule's);
+    `codeless`: systems whose codings may lack a code."""
+    allowed = Allowed(rule.args["systems"], lookup)
+    shapes = {url(name): re.compile(shape).fullmatch for name, shape in rule.args.get("shapes", {}).items()}
+    only = frozenset(map(url, rule.args.get("only", ())))
+    codeless = frozenset(map(url, rule.args.get("codeless", ())))
+    required = rule.args.get("required", False)
+
+    def one(value: Any, place: Place, judgement: Judgement) -> None:
+        system = value.get("system")
+        if system in codeless and "code" not in value:
+            return
+        if not only or system in only:
+            codes = _judge_system(rule, allowed, value, place, judgement)
+            if codes is not None:
+                _judge_code(rule, codes, shapes.get(codes.system), value["code"], (place, "code", -1), judgement)
+
+    def check(value: Any, place: Place, judgement: Judgement) -> None:
+        if not isinstance(value, dict):
+            judgement.report(rule, "type", place, value, type="CodeableConcept")
+        elif "coding" in value:
+            for index, item in enumerate(value["coding"]):
+                one(item, (place, "coding", index), judgement)
+        elif "code" in value or "system" in value:
+            one(value, place, judgement)
+        elif required:
+            judgement.report(rule, "coding-missing", place, None, systems=str(allowed))
+
+    return check
+
+
+def unit(rule: Rule, lookup: Lookup | None) -> Check:
+    """The unit of a Quantity, where it has a coded one. `systems` it may come from; `codes` narrows them further."""
+    allowed = Allowed(rule.args["systems"], lookup)
+    wanted = frozenset(rule.args.get("codes", ()))
+
+    def check(value: Any, place: Place, judgement: Judgement) -> None:
+        if not isinstance(value, dict):
+            judgement.report(rule, "type", place, value, type="Quantity")
+        elif "system" in value or "code" in value:
+            codes = _judge_system(rule, allowed, value, place, judgement)
+            if codes is None:
+                return
+            if wanted and value["code"] not in wanted:
+                listed = ", ".join(sorted(wanted))
+                judgement.report(rule, "code", (place, "code", -1), value["code"], system=f"{codes.system} ({listed})")
+            else:
+                _judge_code(rule, codes, None, value["code"], (place, "code", -1), judgement)
+
+    return check
+
+
+def _judge_system(
+    rule: Rule, allowed: Allowed, value: dict[str, Any], place: Place, judgement: Judgement
+) -> Codes | None:
+    """The codes to look among, or None where system or code are missing or wrong (and reported)."""
+    system = value.get("system")
+    codes = allowed[system] if isinstance(system, str) else None
+    if codes is None:
+        judgement.report(rule, "system", (place, "system", -1), system, systems=str(allowed))
+    elif not isinstance(value.get("code"), str) or not value["code"].strip():
+        judgement.report(rule, "code-missing", (place, "code", -1), value.get("code"), system=codes.system)
+    else:
+        if codes.misspelt:
+            judgement.report(rule, "system-misspelt", (place, "system", -1), system, "warning", right=codes.system)
+        return codes
+    return None
+
+
+def _judge_code(
+    rule: Rule, codes: Codes, shape: Callable[[str], object] | None, code: str, place: Place, judgement: Judgement
+) -> None:
+    if shape is not None and not shape(code):
+        judgement.report(rule, "code-here", place, code, system=codes.system)
+    elif code in codes.known:
+        return
+    elif codes.complete or (codes.shape is not None and not codes.shape(code)):
+        judgement.report(rule, "code", place, code, system=codes.system)
+    elif codes.known:
+        judgement.report(rule, "code-unknown", place, code, "warning", system=codes.system)
+
+
+def code(rule: Rule, lookup: Lookup | None) -> Check:
+    """A plain code. `values`: the name of the FHIR value set that lists them."""
+    listed = "http://hl7.org/fhir/ValueSet/" + rule.args["values"]
+    known = _values(listed)
+
+    def check(value: Any, place: Place, judgement: Judgement) -> None:
+        if value not in known:
+            judgement.report(rule, "code", place, value, system=listed)
+
+    return check
+
+
+def _values(listed: str) -> frozenset[str]:
+    found = definitions.value_set(listed)
+    if found is None:
+        raise ValueError(f"the codes of {listed} cannot be listed")
+    return frozenset(code for _, code in found)

@@ -1,0 +1,72 @@
+"""The course of a visit: how Encounter.status may move, and what its history must say.
+
+Source: the ministry's use cases (outpatient arrived → in-progress → finished, inpatient from in-progress or planned,
+emergency by way of triaged), as the table `data/courses.json`: class → status → those that may follow it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from profiles.fhirjson import Resource
+from profiles.rules.book import Rule, table
+from profiles.rules.findings import Judgement, Place
+
+Step = dict[str, Any]
+
+
+def course(rule: Rule) -> Callable[[Resource, Judgement], None]:
+    """The check that the rule's `aspect` names, over the status history of an Encounter."""
+    judge = ASPECTS[rule.args["aspect"]]
+
+    def whole(resource: Resource, judgement: Judgement) -> None:
+        history = resource.get("statusHistory")
+        if isinstance(history, list) and all(isinstance(step, dict) for step in history):
+            judge(rule, resource, history, judgement)
+
+    return whole
+
+
+def _path(rule: Rule, encounter: Resource, history: list[Step], judgement: Judgement) -> None:
+    """Each status may follow the one before it in a visit of this class; the last one is the status now."""
+    courses = table("courses")
+    allowed = courses.get((encounter.get("class") or {}).get("code"), courses["*"])
+    for index in range(1, len(history)):
+        before, after = history[index - 1].get("status"), history[index].get("status")
+        if after != before and after not in allowed.get(before, ()):
+            place = (None, "statusHistory", index)
+            judgement.report(rule, "status-path", (place, "status", -1), after, before=str(before))
+
+
+def _present(rule: Rule, encounter: Resource, history: list[Step], judgement: Judgement) -> None:
+    """The status now is the last of the history; the server accepts otherwise."""
+    if history and history[-1].get("status") != encounter.get("status"):
+        place = (None, "statusHistory", len(history) - 1)
+        now, last = str(encounter.get("status")), history[-1].get("status")
+        judgement.report(rule, "status-now", (place, "status", -1), last, "warning", status=now)
+
+
+def _ended(rule: Rule, encounter: Resource, history: list[Step], judgement: Judgement) -> None:
+    """A status that another has followed has ended, and in a finished visit all have."""
+    closed = len(history) if encounter.get("status") == "finished" else len(history) - 1
+    for index in range(closed):
+        period = history[index].get("period") or {}
+        if not period.get("end"):
+            place: Place = ((None, "statusHistory", index), "period", -1)
+            judgement.report(rule, "status-open", (place, "end", -1))
+
+
+def _contiguous(rule: Rule, encounter: Resource, history: list[Step], judgement: Judgement) -> None:
+    """Each status begins when the one before it ended, and none ends before it began."""
+    end = None
+    for index, step in enumerate(history):
+        period = step.get("period") or {}
+        start = period.get("start")
+        place: Place = ((None, "statusHistory", index), "period", -1)
+        if end is not None and start is not None and start != end:
+            judgement.report(rule, "status-gap", (place, "start", -1), start, "warning", end=end)
+        end = period.get("end")
+        if start is not None and end is not None and end < start:
+            judgement.report(rule, "period", (place, "end", -1), end)
+
+
+ASPECTS = {"path": _path, "present": _present, "ended": _ended, "contiguous": _contiguous}

@@ -1,0 +1,206 @@
+"""The judge: which rules are broken by what is about to be sent to SATUSEHAT.
+
+The rules of a resource type are grouped once into a tree of its elements; judging walks the resource once beside it, so
+an element that is absent costs nothing.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from profiles import fhirpath
+from profiles.fhirjson import Resource
+from profiles.rules import bundle
+from profiles.rules.book import Rule, rules
+from profiles.rules.checks import CHECKS
+from profiles.rules.coded import Check
+from profiles.rules.codes import Lookup
+from profiles.rules.course import course
+from profiles.rules.findings import Finding, Judgement, Place
+from profiles.validator.issue import Issue
+
+Whole = Callable[[Resource, Judgement], None]
+"""Judges a resource as a whole."""
+
+ABSENT: tuple[Any, ...] = (None, [], {})
+
+CONTAINED = frozenset({"Coverage", "Medication"})
+"""Types that the server judges where they are contained, too."""
+
+CHOICES = {  # the first is the one that the ministry's own rules speak of
+    "medication[x]": ("medicationReference", "medicationCodeableConcept"),
+    "occurrence[x]": ("occurrenceDateTime", "occurrenceString"),
+}
+
+
+class _Node:
+    """One element in the tree of a resource type's rules."""
+
+    __slots__ = ("checks", "children", "needs", "slices")
+
+    def __init__(self) -> None:
+        self.checks: list[Check] = []
+        self.needs: list[tuple[tuple[str, ...], Rule]] = []
+        self.children: dict[str, _Node] = {}
+        self.slices: dict[str, _Node] = {}
+
+    def child(self, step: str) -> "_Node":
+        """The node of one step of an element path: `code`, `extension:Name`, or `X` (this element within itself)."""
+        if step.startswith("extension:"):
+            node = self.children.setdefault("extension", _Node())
+            return node.slices.setdefault(step.removeprefix("extension:"), _Node())
+        return self.children.setdefault(step, _Node())
+
+
+class _Book:
+    """The compiled rules of one resource type."""
+
+    def __init__(self, resource_type: str, chosen: Iterable[Rule], lookup: Lookup | None) -> None:
+        self.top = _Node()
+        self.whole: list[Whole] = []
+        for rule in chosen:
+            if rule.args.get("required") or rule.check == "required":
+                for element in rule.elements:
+                    self._need(rule, element.split("."))
+            if rule.check in CHECKS:
+                check = CHECKS[rule.check](rule, lookup)
+                for element in rule.elements:
+                    *above, last = element.split(".")
+                    self._node([*above, CHOICES.get(last, (last,))[0]]).checks.append(check)
+            elif rule.check in WHOLE:
+                self.whole.append(WHOLE[rule.check](rule))
+
+    def _need(self, rule: Rule, steps: Sequence[str]) -> None:
+        """Demand the element, and every element above it unless the rule only speaks of what is there (`each`)."""
+        depths = range(len(steps)) if rule.args.get("required") != "each" else (len(steps) - 1,)
+        for depth in depths:
+            self._node(steps[:depth]).needs.append((CHOICES.get(steps[depth], (steps[depth],)), rule))
+
+    def _node(self, steps: Sequence[str]) -> _Node:
+        node, key = self.top, ""
+        for step in steps:
+            if step == "X":
+                inner = node.child(key)
+                inner.children[key] = inner
+                node = inner
+            else:
+                node, key = node.child(step), step
+        return node
+
+
+def _condition(rule: Rule) -> Whole:
+    expression = fhirpath.compile(rule.args["expression"], rule.resource)
+    severity = rule.args.get("severity", "error")
+    at: Place = None
+    for step in rule.elements[0].split("."):
+        at = (at, step, -1)
+
+    def judge(resource: Resource, judgement: Judgement) -> None:
+        if expression(resource) != [True]:
+            judgement.report(rule, rule.args["problem"], at, None, severity)
+
+    return judge
+
+
+WHOLE: dict[str, Callable[[Rule], Whole]] = {"fhirpath": _condition, "course": course}
+"""Checks that look at the resource as a whole. `bundle` and `patch` are judged on other things than a resource."""
+
+
+class Rules:
+    """The ministry's numbered rules, ready to judge. Made once; a call judges one decoded resource or Bundle.
+
+    `organization_id`: the sender's own SATUSEHAT Organization id; None takes whichever organisation the payload names
+    first, and holds it to that one. `codes`: the site's own code tables, asked before the shipped ones.
+    """
+
+    def __init__(self, organization_id: str | None = None, codes: Lookup | None = None) -> None:
+        self._org, self._codes = organization_id, codes
+        self._books: dict[str, _Book] = {}
+
+    def judge(self, resource: Resource, now: str | None = None) -> list[Issue]:
+        """The issues of one resource, or of a Bundle and all its entries, in document order of its entries.
+
+        `now`: the present instant in UTC as `YYYY-MM-DDThh:mm:ss`, the clock's by default.
+        """
+        return [finding.issue() for finding in self.findings(resource, now)]
+
+    def findings(self, resource: Resource, now: str | None = None) -> list[Finding]:
+        """As `judge`, with the rule itself and the server's own phrase (`Finding.wire()`) of each."""
+        judgement = Judgement(resource, self._org, now or time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()))
+        if resource.get("resourceType") == "Bundle":
+            bundle.judge(resource, judgement, self._one)
+        else:
+            self._one(resource, judgement)
+        return judgement.found
+
+    def judge_patch(self, resource_type: str, operations: Sequence[dict[str, Any]]) -> list[Issue]:
+        """The issues of a JSON Patch that is about to be sent."""
+        judgement = Judgement({"resourceType": resource_type}, self._org, "")
+        for rule in rules():
+            if rule.check == "patch" and rule.resource == resource_type:
+                for operation in operations:
+                    path = str(operation.get("path", ""))
+                    if path.startswith(rule.args["below"] + "/"):
+                        judgement.report(rule, "patch-part", (None, rule.elements[0], -1), path, part=path, **rule.args)
+        return [finding.issue() for finding in judgement.found]
+
+    def _book(self, resource_type: str) -> _Book:
+        if resource_type not in self._books:
+            chosen = [rule for rule in rules() if rule.resource == resource_type and rule.local]
+            self._books[resource_type] = _Book(resource_type, chosen, self._codes)
+        return self._books[resource_type]
+
+    def _one(self, resource: Resource, judgement: Judgement) -> None:
+        """Judge one resource and what it contains; `judgement.root` is the resource that holds its references."""
+        book = self._book(resource["resourceType"])
+        _walk(book.top, resource, None, judgement)
+        for whole in book.whole:
+            whole(resource, judgement)
+        for index, inner in enumerate(resource.get("contained", ())):
+            if inner.get("resourceType") in CONTAINED:
+                _walk(self._book(inner["resourceType"]).top, inner, (None, "contained", index), judgement)
+
+
+def _walk(node: _Node, value: dict[str, Any], place: Place, judgement: Judgement) -> None:
+    for keys, rule in node.needs:
+        if all(_lacks(value, key) for key in keys):
+            _miss(rule, keys[0], place, judgement)
+    children = node.children
+    for key, item in value.items():
+        child = children.get(key)
+        if child is None:
+            continue
+        if type(item) is list:
+            for index, one in enumerate(item):
+                _visit(child, one, (place, key, index), judgement)
+        else:
+            _visit(child, item, (place, key, -1), judgement)
+
+
+def _lacks(value: dict[str, Any], key: str) -> bool:
+    if key.startswith("extension:"):
+        return all(not str(e.get("url")).endswith(key.replace("extension:", "/")) for e in value.get("extension", ()))
+    return value.get(key) in ABSENT
+
+
+def _miss(rule: Rule, key: str, place: Place, judgement: Judgement) -> None:
+    if any(judgement.root.get(name) != wanted for name, wanted in rule.args.get("when", {}).items()):
+        return
+    severity = rule.args.get("severity", "error")
+    if rule.check == "reference":
+        targets = ", ".join(rule.args.get("targets", ())) or "*"
+        judgement.report(rule, "reference-absent", (place, key, -1), None, severity, targets=targets)
+    else:
+        judgement.report(rule, "missing", (place, key.partition(":")[0], -1), severity=severity)
+
+
+def _visit(node: _Node, value: Any, place: Place, judgement: Judgement) -> None:
+    for check in node.checks:
+        check(value, place, judgement)
+    if type(value) is dict:
+        if node.slices:
+            inner = node.slices.get(str(value.get("url", "")).rpartition("/")[2])
+            if inner is not None:
+                _visit(inner, value, place, judgement)
+        if node.children or node.needs:
+            _walk(node, value, place, judgement)

@@ -1,0 +1,78 @@
+"""What a rule found: where, what was wrong, in whose words.
+
+A place is a chain `(parent, key, index)` (index -1: not in a list) and becomes a FHIRPath only when something is wrong.
+"""
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal
+
+from profiles.fhirjson import Resource
+from profiles.rules.book import Rule, table
+from profiles.validator.issue import Issue, Wording
+
+Place = tuple[Any, str, int] | None
+Severity = Literal["error", "warning"]
+
+
+@dataclass(slots=True)
+class Judgement:
+    """One call of the judge: what it looks at, what it knows, what it found."""
+
+    root: Resource
+    org: str | None
+    """The sender's own organisation; where none was given, the first that an identifier names."""
+    now: str
+    """The present instant in UTC, `YYYY-MM-DDThh:mm:ss`; comparable with the wire format as text."""
+    entries: dict[str, str] | None = None
+    """In a Bundle: fullUrl → resource type of its entry."""
+    prefix: str = ""
+    """In a Bundle: the FHIRPath of the entry's resource."""
+    found: "list[Finding]" = field(default_factory=list)
+
+    def report(
+        self, rule: Rule, problem: str, place: Place, value: Any = None, severity: Severity = "error", **facts: str
+    ) -> None:
+        inside = _fhirpath(place)
+        element = self.root["resourceType"] + inside
+        path = self.prefix + inside if self.prefix else element
+        self.found.append(Finding(rule, problem, path, element, value, severity, facts))
+
+
+def _fhirpath(place: Place) -> str:
+    steps = []
+    while place is not None:
+        place, key, index = place
+        steps.append(f".{key}" if index < 0 else f".{key}[{index}]")
+    return "".join(reversed(steps))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken rule. `path` is the FHIRPath from the root of what was judged, `element` from the resource's own."""
+
+    rule: Rule
+    problem: str
+    path: str
+    element: str
+    value: Any
+    severity: Severity
+    facts: dict[str, str]
+
+    def issue(self) -> Issue:
+        code, wording = _wording(self.rule, self.problem)
+        return Issue(self.severity, code, "satusehat", self.rule.number, self.path, self.value, wording, self.facts)
+
+    def wire(self) -> str:
+        """The sentence as the ministry's server phrases it, with the number where the rule has one."""
+        known = {"path": self.element, "value": self.value, **self.facts}
+        sentence = str(table("messages")[self.problem]["wire"]).format_map(known)
+        return f"{sentence} (RuleNumber: {self.rule.number})" if self.rule.number.isdigit() else sentence
+
+
+@cache
+def _wording(rule: Rule, problem: str) -> tuple[str, Wording]:
+    words = table("messages")[problem]
+    note = rule.note or {"id": "", "en": ""}
+    indonesian, english = (f"{words[lang]} {note[lang]}".rstrip() for lang in ("id", "en"))
+    return words["code"], Wording(indonesian, english, words["fix-id"], words["fix-en"])
