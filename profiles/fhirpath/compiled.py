@@ -1,0 +1,87 @@
+"""The public door: an expression compiled once, called often."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from profiles.fhirpath.engine import Closure, Compiler, HostFunction
+from profiles.fhirpath.environment import Environment
+from profiles.fhirpath.errors import FHIRPathError
+from profiles.fhirpath.model import Type, fhir_type, is_fhir_type, type_of_resource
+from profiles.fhirpath.parser import parse
+from profiles.fhirpath.syntax import Node
+from profiles.fhirpath.values import EMPTY, Items, truth, type_of, unwrap, wrap
+
+CACHED = 4096
+"""Expressions that `compile` keeps."""
+
+
+class Expression:
+    """A compiled expression. `source` is its text, `type` the type it was compiled for, `tree` its syntax."""
+
+    __slots__ = ("_run", "source", "tree", "type")
+
+    def __init__(self, source: str, tree: Node, type_: Type | None, run: Closure) -> None:
+        self.source, self.tree, self.type, self._run = source, tree, type_, run
+
+    def __repr__(self) -> str:
+        return f"<FHIRPath {self.source!r}>"
+
+    def __call__(self, resource: Any, **variables: Any) -> list[Any]:
+        """Evaluate on a resource (or an element, when compiled for its type). Raises FHIRPathError."""
+        return unwrap(self._items(resource, variables))
+
+    def typed(self, resource: Any, **variables: Any) -> list[tuple[str, Any]]:
+        """As a call, each value with the name of its type: `[("code", "home"), ("Quantity", {…}), ("System.Integer", 3)]`.
+
+        A primitive that has only extensions is there with None.
+        """
+        items = self._items(resource, variables)
+        return [
+            (item[1].name, item[0]) if item.__class__ is tuple else (f"System.{type_of(item).name}", *unwrap([item]))
+            for item in items
+        ]
+
+    def test(self, resource: Any, **variables: Any) -> bool | None:
+        """The result as a condition: True, False, or None when it is empty."""
+        return truth(self._items(resource, variables))
+
+    def _items(self, resource: Any, variables: dict[str, Any]) -> Items:
+        root = _root(resource, self.type)
+        return self._run(root, Environment(root, variables))
+
+
+def _root(resource: Any, type_: Type | None) -> Items:
+    if resource.__class__ is dict:
+        known = type_of_resource(resource) or type_
+        return [(resource, known, None)] if known else wrap(resource)
+    if resource is None:
+        return EMPTY
+    if type_ is not None and type_.primitive:
+        return [(resource, type_, None)]
+    return wrap(resource)
+
+
+def compile(expr: str, type: str | None = None, functions: Mapping[str, HostFunction] | None = None) -> Expression:
+    """Compile an expression, for resources or elements of `type` where one is named (`Patient`, `Period`, `Patient.contact`).
+
+    `functions` maps names to host functions `f(focus: list, *args: list) -> list` on Python values. Raises FHIRPathError
+    with the column for a bad expression: always for syntax, unknown functions, types and wrong arity, and with `type`
+    also for elements that it does not have.
+    """
+    return _compiled(expr, type, tuple(sorted(functions.items())) if functions else ())
+
+
+@lru_cache(CACHED)
+def _compiled(expr: str, type_name: str | None, functions: tuple[tuple[str, Callable[..., Any]], ...]) -> Expression:
+    if type_name is not None and not is_fhir_type(type_name):
+        raise FHIRPathError(f"there is no FHIR type {type_name}", 1)
+    type_ = fhir_type(type_name) if type_name else None
+    tree = parse(expr)
+    run = Compiler(dict(functions)).items(tree)
+    return Expression(expr, tree, type_, run)
+
+
+def evaluate(expr: str, resource: Any, **variables: Any) -> list[Any]:
+    """Compile (or take from the cache) and evaluate once."""
+    return compile(expr)(resource, **variables)

@@ -1,0 +1,78 @@
+"""Quantities: a Decimal and a UCUM unit, or a calendar duration (`4 days`).
+
+Source: https://hl7.org/fhirpath/N1/#quantity, #quantity-equality.
+"""
+
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from profiles import ucum
+
+CALENDAR: dict[str, str] = {
+    form: unit
+    for unit in ("year", "month", "week", "day", "hour", "minute", "second", "millisecond")
+    for form in (unit, f"{unit}s")
+}
+"""Calendar words to their singular."""
+
+_DEFINITE = {"week": "wk", "day": "d", "hour": "h", "minute": "min", "second": "s", "millisecond": "ms"}
+_VAGUE_DAYS = {"year": Decimal(365), "month": Decimal(30)}
+_UCUM_TO_CALENDAR = {code: unit for unit, code in _DEFINITE.items()}
+
+
+class Quantity(NamedTuple):
+    """`value` with `unit`: a UCUM code, or for `calendar` the singular of a calendar word."""
+
+    value: Decimal
+    unit: str = "1"
+    calendar: bool = False
+
+    def __str__(self) -> str:
+        if not self.calendar:
+            return f"{self.value:f} '{self.unit}'"
+        return f"{self.value:f} {self.unit}{'' if self.value == 1 else 's'}"
+
+    @property
+    def code(self) -> str | None:
+        """The UCUM code of the same length; None for years and months, whose length varies."""
+        return _DEFINITE.get(self.unit) if self.calendar else self.unit
+
+
+def from_fhir(value: dict[str, Any]) -> Quantity | None:
+    """A FHIR Quantity as a System one; None without a value or with a comparator. Without a code its unit is the text."""
+    number = value.get("value")
+    if number is None or isinstance(number, bool | str) or "comparator" in value:
+        return None
+    unit = value.get("code") or value.get("unit") or "1"
+    return Quantity(number if isinstance(number, Decimal) else Decimal(number), unit)
+
+
+def calendar_unit(quantity: Quantity) -> str | None:
+    """The calendar unit that date arithmetic may use, also of the definite UCUM durations; None for anything else."""
+    if quantity.calendar:
+        return quantity.unit
+    return _UCUM_TO_CALENDAR.get(quantity.unit) or CALENDAR.get(quantity.unit)
+
+
+def common(left: Quantity, right: Quantity) -> tuple[Decimal, Decimal] | None:
+    """Both values in one unit (that of the larger unit), or None where they do not convert."""
+    if left.unit == right.unit and left.calendar == right.calendar:
+        return left.value, right.value
+    if left.calendar and right.calendar and {left.unit, right.unit} == {"year", "month"}:
+        return (left.value, right.value / 12) if left.unit == "year" else (left.value / 12, right.value)
+    a, b = left.code, right.code
+    if a is None or b is None:
+        return None
+    return ucum.common(left.value, a, right.value, b)
+
+
+def roughly_common(left: Quantity, right: Quantity) -> tuple[Decimal, Decimal] | None:
+    """As `common`, with a year as 365 days and a month as 30: what equivalence (`~`) may use."""
+    return common(left, right) or common(_in_days(left), _in_days(right))
+
+
+def _in_days(quantity: Quantity) -> Quantity:
+    unit = {"a": "year", "mo": "month"}.get(quantity.unit, quantity.unit)
+    if unit in _VAGUE_DAYS:
+        return Quantity(quantity.value * _VAGUE_DAYS[unit], "d")
+    return quantity

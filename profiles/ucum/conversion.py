@@ -1,0 +1,98 @@
+"""Amounts in base units and in each other's units."""
+
+from decimal import Context, Decimal
+from fractions import Fraction
+
+from profiles.ucum.special import SPECIAL
+from profiles.ucum.units import UcumError, Unit, unit
+
+_EXACT = Context(prec=34)
+
+
+def canonical(value: Decimal, code: str) -> tuple[Decimal, str]:
+    """The amount in base units: `canonical(Decimal("185"), "[lb_av]")` is `(Decimal("83914.58845"), "g")`.
+
+    Raises UcumError where `code` is not UCUM.
+    """
+    known = unit(code)
+    return _decimal(_to_base(Fraction(value), known)), known.text
+
+
+def comparable(left: str, right: str) -> bool:
+    """Whether amounts of the two units convert into each other; an unknown code compares only with itself."""
+    return left == right or _both(left, right) is not None
+
+
+def common(left: Decimal, left_code: str, right: Decimal, right_code: str) -> tuple[Decimal, Decimal] | None:
+    """Both amounts in the larger of the two units; None where they do not convert or a code is unknown."""
+    if left_code == right_code:
+        return left, right
+    units = _both(left_code, right_code)
+    if units is None:
+        return None
+    a, b = units
+    if a.special or b.special:
+        return _decimal(_to_base(Fraction(left), a)), _decimal(_to_base(Fraction(right), b))
+    if a.factor >= b.factor:
+        return left, _decimal(Fraction(right) * b.factor / a.factor)
+    return _decimal(Fraction(left) * a.factor / b.factor), right
+
+
+def convert(value: Decimal, code: str, to: str) -> Decimal | None:
+    """The amount in another unit; None where they do not convert or a code is unknown."""
+    units = _both(code, to)
+    if units is None:
+        return None
+    a, b = units
+    if not (a.special or b.special):
+        return _decimal(Fraction(value) * a.factor / b.factor)
+    base = _to_base(Fraction(value), a)
+    function = SPECIAL[b.special] if b.special else None
+    if function is None or function.from_base is None:
+        return _decimal(base / b.factor)
+    return _decimal(function.from_base(base / unit(function.unit or "1").factor) / b.factor)
+
+
+def multiply(left: Decimal, left_code: str, right: Decimal, right_code: str) -> tuple[Decimal, str] | None:
+    """The product in base units (`2 'cm'` × `2 'm'` is 0.04 `m2`); None where a code is unknown or special."""
+    return _combine(left, left_code, right, right_code, 1)
+
+
+def divide(left: Decimal, left_code: str, right: Decimal, right_code: str) -> tuple[Decimal, str] | None:
+    """The quotient in base units; None for a zero divisor and where a code is unknown or special."""
+    return _combine(left, left_code, right, right_code, -1) if right else None
+
+
+def _combine(left: Decimal, left_code: str, right: Decimal, right_code: str, sign: int) -> tuple[Decimal, str] | None:
+    if right_code == "1":
+        return (left * right if sign > 0 else left / right), left_code
+    if left_code == "1" and sign > 0:
+        return left * right, right_code
+    try:
+        a, b = unit(left_code), unit(right_code)
+    except UcumError:
+        return None
+    if a.special or b.special:
+        return None
+    product = a.times(b, sign)
+    amounts = Fraction(left) * Fraction(right) if sign > 0 else Fraction(left) / Fraction(right)
+    return _decimal(amounts * product.factor), product.text
+
+
+def _both(left: str, right: str) -> tuple[Unit, Unit] | None:
+    try:
+        a, b = unit(left), unit(right)
+    except UcumError:
+        return None
+    return (a, b) if a.dimensions == b.dimensions else None
+
+
+def _to_base(value: Fraction, known: Unit) -> Fraction:
+    function = SPECIAL[known.special].to_base if known.special else None
+    if function is None:
+        return value * known.factor
+    return function(value * known.factor) * unit(SPECIAL[known.special or ""].unit or "1").factor
+
+
+def _decimal(value: Fraction) -> Decimal:
+    return _EXACT.divide(Decimal(value.numerator), Decimal(value.denominator))
