@@ -24,7 +24,7 @@ class VersionConflict(StoreError):
 
     def __init__(self, reference: str, expected: int | None, current: int | None) -> None:
         super().__init__(f"{reference} is at version {current or 'none'}, not {expected or 'none'}")
-        self.expected, self.current = expected, current
+        self.reference, self.expected, self.current = reference, expected, current
 
 
 class PreconditionFailed(StoreError):

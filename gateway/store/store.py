@@ -14,6 +14,7 @@ from . import crosswalk, read
 from .embedded import EmbeddedServer
 from .errors import SchemaMismatch, StoreError, VersionConflict
 from .facilities import Facilities, Place
+from .index import SearchIndex
 from .migrate import current, head, migrate
 from .model import Also, Audits, Change, Connection, Page, Remote, Version
 from .pool import Pool, connect, translated
@@ -34,12 +35,15 @@ class Store:
     Every method may raise UnknownFacility, StoreUnavailable and StoreFull besides what it names.
     """
 
-    def __init__(self, url: str, settings: Settings, facilities: Facilities, server: EmbeddedServer | None) -> None:
+    def __init__(
+        self, url: str, settings: Settings, facilities: Facilities, index: SearchIndex, server: EmbeddedServer | None
+    ) -> None:
         self.url, self.settings = url, settings
         self._facilities, self._server = facilities, server
         self._pool = Pool(url, CONNECTIONS)
         self._committer = Committer(self._pool.connection)
         self._keys = Keys()
+        self._index = index
 
     @classmethod
     async def open(cls, settings: Settings, *, migrating: bool = True) -> "Store":
@@ -58,13 +62,14 @@ class Store:
                 try:
                     await _prepare(connection, migrating=migrating)
                     facilities = await Facilities.of(connection, settings)
+                    index = await SearchIndex.of(connection, url)
                 finally:
                     await connection.close()
         except BaseException:
             if server:
                 await asyncio.to_thread(server.stop)
             raise
-        return cls(url, settings, facilities, server)
+        return cls(url, settings, facilities, index, server)
 
     async def close(self) -> None:
         """Finish the commits under way, close the connections, leave the embedded server (the last one stops it)."""
@@ -141,6 +146,9 @@ class Store:
         else:
             batch.rows["resource"].append(row)
         batch.rows["resource_version"].append(version_row(key, place.number, version))
+        if change.resource is not None:
+            plan = await self._index.plan(change.type)
+            plan.extract(change.resource, key, place.number, place.zone, batch.rows)
         if change.judgement:
             batch.rows["validation"].append(validation_row(key, place.number, version, change.judgement))
 

@@ -14,6 +14,7 @@ CREATE TABLE outbox_wish (
     destination text,
     operation text,
     step text,
+    rank smallint,
     visit text,
     source text NOT NULL,
     source_version integer NOT NULL
@@ -32,6 +33,7 @@ CREATE TABLE outbox (
     destination text NOT NULL,
     operation text NOT NULL,
     step text NOT NULL DEFAULT '',
+    rank smallint NOT NULL DEFAULT 0,
     visit text NOT NULL,
     source text NOT NULL,
     source_version integer NOT NULL,
@@ -48,16 +50,17 @@ CREATE TABLE outbox (
     created timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished timestamptz
 );
+COMMENT ON COLUMN outbox.rank IS 'within a visit the rows of a destination go by rank, then by id';
 COMMENT ON COLUMN outbox.due IS 'state due: not before this moment; state leased: the end of the lease';
 COMMENT ON COLUMN outbox.newer IS 'version of the source that was written while the row was leased';
 COMMENT ON COLUMN outbox.stirred IS 'something that the row may depend on was written while it was leased';
 CREATE UNIQUE INDEX outbox_one_open ON outbox (facility, operation, step, source)
     WHERE state IN ('due', 'leased', 'held', 'parked');
 CREATE INDEX outbox_claimable ON outbox (destination, due, id) WHERE state IN ('due', 'leased');
-CREATE INDEX outbox_order ON outbox (facility, destination, visit, id)
+CREATE INDEX outbox_order ON outbox (facility, destination, visit, rank, id)
     WHERE state IN ('due', 'leased', 'held', 'parked');
-CREATE INDEX outbox_waiting ON outbox (facility, visit) WHERE state IN ('held', 'leased');
-CREATE INDEX outbox_watches ON outbox USING gin (watches) WHERE state = 'held';
+CREATE INDEX outbox_waiting ON outbox (facility, visit) WHERE state IN ('held', 'leased', 'parked');
+CREATE INDEX outbox_watches ON outbox USING gin (watches) WHERE state IN ('held', 'parked');
 CREATE INDEX outbox_leased ON outbox (facility) WHERE state = 'leased';
 CREATE INDEX outbox_visit ON outbox (facility, visit, id);
 CREATE INDEX outbox_created ON outbox (created);
@@ -68,13 +71,14 @@ CREATE TABLE outbox_attempt (
     claim integer NOT NULL,
     method text NOT NULL,
     url text NOT NULL,
-    request bytea NOT NULL,
-    started timestamptz NOT NULL,
+    request bytea,
+    started timestamptz NOT NULL DEFAULT clock_timestamp(),
     ended timestamptz,
     status integer,
     reply bytea,
-    outcome text NOT NULL
+    failure text
 );
+COMMENT ON COLUMN outbox_attempt.ended IS 'NULL: announced before it left, and the worker died before an answer';
 CREATE INDEX outbox_attempt_outbox ON outbox_attempt (outbox, id);
 
 CREATE TABLE outbox_pause (

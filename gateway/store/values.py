@@ -1,0 +1,129 @@
+"""How a value looks in the search index, and how the same value looks when it is asked for.
+
+Index and query must agree to the letter, so both sides come here. Source: https://hl7.org/fhir/R4/search.html
+"""
+
+import hashlib
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
+
+from profiles import ucum
+
+LONGEST = 400
+"""Characters of a code, id or uri that are kept; what is longer ends in its hash (a b-tree entry has a limit)."""
+NO_SYSTEM = 0
+UCUM_SYSTEM = "http://unitsofmeasure.org"
+CURRENCY_SYSTEM = "urn:iso:std:iso:4217"
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+
+_DATE = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
+)
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII)
+
+
+class Span(NamedTuple):
+    """The instants that a date of limited precision may mean: `low` included, `high` not."""
+
+    low: datetime
+    high: datetime
+
+
+@lru_cache(4096)
+def system_number(uri: str) -> int:
+    """A code system's number in the index: 63 bits of its hash, never NO_SYSTEM."""
+    return int.from_bytes(hashlib.blake2b(uri.encode(), digest_size=8).digest(), "big") >> 1 or 1
+
+
+def squeezed(text: str) -> str:
+    """The text itself, or its beginning and its hash where it is long. PostgreSQL knows no NUL."""
+    text = text.replace("\x00", "")
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]}#{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
+
+
+def folded(text: str) -> str:
+    """Without case, accents and superfluous space: `"  Bùdi  SANTOSO"` → `"budi santoso"`."""
+    if not text.isascii():
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return " ".join(text.casefold().replace("\x00", "").split())
+
+
+def span(text: str, zone: tzinfo) -> Span | None:
+    """The instants of a FHIR date, dateTime or instant; without an offset it is meant in `zone`. None: not a date."""
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, fraction, offset = match.groups()
+    try:
+        if hour is None:
+            low = datetime(int(year), int(month or 1), int(day or 1), tzinfo=zone)
+            return Span(low.astimezone(UTC), _after(low, month, day).astimezone(UTC))
+        leap = second == "60"
+        micros = int(((fraction or "") + "000000")[:6])
+        clock = (int(hour) % 24 if hour == "24" else int(hour), int(minute), 59 if leap else int(second or 0), micros)
+        low = datetime(int(year), int(month), int(day), *clock, tzinfo=_offset(offset, zone))
+        low = (low + timedelta(days=hour == "24", seconds=leap)).astimezone(UTC)
+        width = (
+            timedelta(minutes=1) if second is None else timedelta(microseconds=10 ** max(0, 6 - len(fraction or "")))
+        )
+        return Span(low, low + width)
+    except OverflowError:
+        return Span(EARLIEST, EARLIEST) if int(year) < 2 else Span(LATEST, LATEST)
+    except ValueError:
+        return None
+
+
+def _after(low: datetime, month: str | None, day: str | None) -> datetime:
+    if day is not None:
+        return low + timedelta(days=1)
+    if month is not None and low.month < 12:
+        return low.replace(month=low.month + 1)
+    return LATEST if low.year == 9999 else low.replace(year=low.year + 1, month=1)
+
+
+def _offset(offset: str | None, zone: tzinfo) -> tzinfo:
+    if offset is None:
+        return zone
+    if offset == "Z":
+        return UTC
+    sign = -1 if offset[0] == "-" else 1
+    return timezone(sign * timedelta(hours=int(offset[1:3]), minutes=int(offset[4:6])))
+
+
+def number(text: str) -> Decimal | None:
+    """A FHIR decimal, or None."""
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
+
+
+def precision(value: Decimal) -> Decimal:
+    """Half a unit of the last digit that was written: 100 → 0.5, 100.00 → 0.005, 1e2 → 50."""
+    exponent = value.as_tuple().exponent
+    return Decimal(5).scaleb(int(exponent) - 1)
+
+
+@lru_cache(4096)
+def _scale(code: str) -> tuple[Decimal, Decimal, str] | None:
+    # Linear units only need their factor and offset once; canonical() itself works with exact fractions.
+    try:
+        zero, unit = ucum.canonical(Decimal(0), code)
+        one, _ = ucum.canonical(Decimal(1), code)
+        two, _ = ucum.canonical(Decimal(2), code)
+    except (ucum.UcumError, ArithmeticError, ValueError):
+        return None
+    return (one - zero, zero, unit) if two - one == one - zero else None
+
+
+def in_base_units(value: Decimal, code: str) -> tuple[Decimal, str] | None:
+    """The amount in UCUM base units; None where the unit is unknown, or not linear in them (pH, dB)."""
+    scale = _scale(code)
+    if scale is None or not value.is_finite():
+        return None
+    factor, offset, unit = scale
+    return value * factor + offset, unit
