@@ -75,4 +75,4 @@ def _wording(rule: Rule, problem: str) -> tuple[str, Wording]:
     words = table("messages")[problem]
     note = rule.note or {"id": "", "en": ""}
     indonesian, english = (f"{words[lang]} {note[lang]}".rstrip() for lang in ("id", "en"))
-    return words["code"], Wording(indonesian, english, words["fix-id"], words["fix-en"])
+    return words["code"], Wording(indonesian, english, words["fix_id"], words["fix_en"])
