@@ -1,54 +1,86 @@
 """One claimed row on its way: what is known about its outcome, and the evidence it leaves."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from gateway.connectors.errors import DestinationError, OutcomeUnknown
+from gateway.connectors.errors import DestinationError, Held, OutcomeUnknown, Refused
+from gateway.connectors.wire import Exchange
 from gateway.outbox import queue
-from gateway.outbox.database import Database
-from gateway.outbox.rows import Exchange, Row
+from gateway.outbox.rows import Row
+from gateway.store import Store
 
 
 class LeaseLost(Exception):
     """Another worker has this row now: stop, and touch nothing."""
 
 
+class Unchanged(Refused):
+    """The destination has refused exactly this content before: it is not asked again until something changes."""
+
+
+class NotReady(Held):
+    """The checks before sending found `issues` (dicts with `path`, `id`, `en`); `code` is a key of reasons.yaml."""
+
+    def __init__(self, code: str, issues: tuple[dict[str, Any], ...]) -> None:
+        super().__init__("; ".join(f"{i['path']}: {i['en']}" for i in issues), code=code)
+        self.issues = issues
+
+
 class Attempt:
     """A row while a worker holds it. `unsettled` is true while a request may have had an effect that nobody knows.
 
-    A delivery notes in `watches` what it read (`Type/id`), so that a change of it is a reason to look again, and in
-    `issues` what its checks found.
+    A delivery notes in `watches` what it read (`Type/id`), so that a change of it is a reason to look again.
     """
 
-    def __init__(self, row: Row, database: Database) -> None:
+    def __init__(self, row: Row, store: Store) -> None:
         self.row = row
         self.unsettled = row.unsettled
         self.watches: frozenset[str] = frozenset()
-        self.issues: tuple[dict[str, Any], ...] = ()
-        self._database = database
+        self.refused: str | None = None
+        self._store = store
+        self._seen: list[Exchange] = []
+        self._intent: int | None = None
 
     @asynccontextmanager
-    async def sending(self) -> AsyncIterator[None]:
-        """Around a request whose repetition would not be harmless.
+    async def sending(self, what: str, content: bytes) -> AsyncIterator[None]:
+        """Around a request whose repetition would not be harmless; `what` names it, `content` is its payload.
 
         Notes durably that it is about to leave, so that whoever finds the row after a crash asks before it sends.
-        Only a clear answer, good or bad, settles it; raises LeaseLost if the row is no longer ours.
+        Only a clear answer, good or bad, settles it. Raises LeaseLost if the row is no longer ours, Unchanged if this
+        content was refused before.
         """
-        async with self._database.connection() as connection:
-            if not await queue.mark_unsettled(connection, self.row):
-                raise LeaseLost(f"row {self.row.id}")
+        digest = hashlib.sha256(content).hexdigest()
+        if digest == self.row.refused:
+            raise Unchanged("refused before")
+        async with self._store.connection() as connection:
+            self._intent = await queue.mark_unsettled(connection, self.row, what, content)
+        if self._intent is None:
+            raise LeaseLost(f"row {self.row.id}")
         self.unsettled = True
         try:
             yield
         except OutcomeUnknown:
             raise
-        except DestinationError:
+        except DestinationError as error:
             self.unsettled = False
+            self.refused = digest if isinstance(error, Refused) else None
             raise
+        finally:
+            await self.flush()
         self.unsettled = False
 
-    async def record(self, exchange: Exchange) -> None:
-        """Keep a request and its reply as evidence."""
-        async with self._database.connection() as connection:
-            await queue.record(connection, self.row, exchange)
+    def observe(self, exchange: Exchange) -> None:
+        """A client's observer: what it sees becomes evidence at the next `flush`."""
+        self._seen.append(exchange)
+
+    async def flush(self) -> None:
+        """Keep what was seen. The request that `sending` announced takes the place of its announcement."""
+        seen, self._seen = self._seen, []
+        if seen:
+            announced = next((e for e in reversed(seen) if e.method != "GET"), None) if self._intent else None
+            async with self._store.connection() as connection:
+                await queue.record(connection, self.row, seen, announced, self._intent)
+            if announced:
+                self._intent = None

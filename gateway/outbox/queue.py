@@ -1,33 +1,34 @@
 """The queue in PostgreSQL: take in what writes wish for, claim with a lease, settle a batch in one statement.
 
-Order: a row is claimable only while no earlier open row has its facility, destination and visit. Fencing: `claims`
-counts up with every claim, and only the newest claim can settle or extend; a worker that slept past its lease changes
-nothing.
+Order: a row is claimable only while no open row of its facility, destination and visit has a lower (rank, id).
+Fencing: `claims` counts up with every claim, and only the newest claim can settle or extend; a worker that slept past
+its lease changes nothing.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.outbox.rows import Exchange, Planned, Reason, Row, Settlement
+from gateway.connectors.wire import Exchange
+from gateway.outbox.rows import Planned, Reason, Row, Settlement
 from gateway.store import Connection
 
 CHANNEL = "gapura_outbox"
 
 
 WISH = """
-INSERT INTO outbox_wish (facility, destination, operation, step, visit, source, source_version)
-SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[])"""
+INSERT INTO outbox_wish (facility, destination, operation, step, rank, visit, source, source_version)
+SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::int[])"""
 
 TAKE_IN = """
 WITH taken AS (
     DELETE FROM outbox_wish WHERE id IN (SELECT id FROM outbox_wish ORDER BY id LIMIT $1) RETURNING *
 ), planned AS (
-    SELECT facility, destination, operation, step, visit, source, max(source_version) AS version, min(id) AS first
-    FROM taken WHERE operation IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6
+    SELECT facility, destination, operation, step, rank, visit, source, max(source_version) AS version, min(id) AS first
+    FROM taken WHERE operation IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6, 7
 ), written AS (
-    INSERT INTO outbox AS o (facility, destination, operation, step, visit, source, source_version)
-    SELECT facility, destination, operation, step, visit, source, version FROM planned ORDER BY first
+    INSERT INTO outbox AS o (facility, destination, operation, step, rank, visit, source, source_version)
+    SELECT facility, destination, operation, step, rank, visit, source, version FROM planned ORDER BY first
     ON CONFLICT (facility, operation, step, source) WHERE state IN ('due', 'leased', 'held', 'parked')
     DO UPDATE SET
         newer = CASE WHEN o.state = 'leased' THEN excluded.source_version END,
@@ -42,19 +43,20 @@ WITH taken AS (
     UNION SELECT facility, visit, false FROM taken WHERE visit IS NOT NULL
 ), concerned AS (
     SELECT o.id FROM changed c JOIN outbox o ON o.facility = c.facility AND o.visit = c.reference
-    WHERE o.state IN ('held', 'leased')
+    WHERE o.state IN ('held', 'leased', 'parked')
     UNION
     SELECT o.id FROM changed c JOIN outbox o ON o.facility = c.facility AND o.watches @> ARRAY[c.reference]
-    WHERE o.state = 'held'
+    WHERE o.state IN ('held', 'parked')
     UNION
     SELECT o.id FROM outbox o WHERE o.state = 'leased' AND o.facility IN (SELECT facility FROM changed WHERE anywhere)
 ), released AS (
     UPDATE outbox o SET
-        state = CASE WHEN o.state = 'held' THEN 'due' ELSE o.state END,
-        due = CASE WHEN o.state = 'held' THEN now() ELSE o.due END,
+        state = CASE WHEN o.state = 'leased' THEN o.state ELSE 'due' END,
+        due = CASE WHEN o.state = 'leased' THEN o.due ELSE now() END,
         stirred = o.state = 'leased'
     FROM concerned c
-    WHERE o.id = c.id AND o.state IN ('held', 'leased')
+    WHERE o.id = c.id
+      AND (o.state IN ('held', 'leased') OR o.state = 'parked' AND o.reason->>'code' = 'refused')
       AND NOT EXISTS (SELECT FROM planned p WHERE p.facility = o.facility AND p.operation = o.operation
                       AND p.step = o.step AND p.source = o.source)
     RETURNING o.destination
@@ -70,15 +72,15 @@ WITH ready AS (
       AND NOT EXISTS (SELECT FROM outbox_pause p WHERE p.facility = o.facility AND p.destination = o.destination)
       AND NOT EXISTS (
           SELECT FROM outbox e
-          WHERE e.facility = o.facility AND e.destination = o.destination AND e.visit = o.visit AND e.id < o.id
-            AND e.state IN ('due', 'leased', 'held', 'parked'))
+          WHERE e.facility = o.facility AND e.destination = o.destination AND e.visit = o.visit
+            AND (e.rank, e.id) < (o.rank, o.id) AND e.state IN ('due', 'leased', 'held', 'parked'))
     ORDER BY o.due, o.id LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 UPDATE outbox o SET state = 'leased', due = now() + make_interval(secs => $3), claims = o.claims + 1,
     stirred = false
 FROM ready WHERE o.id = ready.id
 RETURNING o.id, o.facility, o.destination, o.operation, o.step, o.visit, o.source, o.source_version, o.claims,
-    o.attempts, o.unsettled"""
+    o.attempts, o.unsettled, o.result->>'refused'"""
 
 NEXT_DUE = """
 SELECT extract(epoch FROM min(due) - now())::float8 FROM outbox
@@ -90,7 +92,11 @@ FROM unnest($1::bigint[], $2::int[]) AS t (id, claims)
 WHERE o.id = t.id AND o.claims = t.claims AND o.state = 'leased'
 RETURNING o.id"""
 
-MARK_UNSETTLED = "UPDATE outbox SET unsettled = true WHERE id = $1 AND claims = $2 AND state = 'leased' RETURNING id"
+MARK_UNSETTLED = """
+WITH marked AS (
+    UPDATE outbox SET unsettled = true WHERE id = $1 AND claims = $2 AND state = 'leased' RETURNING id
+)
+INSERT INTO outbox_attempt (outbox, claim, method, url, request) SELECT id, $2, '', $3, $4 FROM marked RETURNING id"""
 
 SETTLE = f"""
 WITH outcome AS (
@@ -99,23 +105,23 @@ WITH outcome AS (
         AS t (id, claims, state, delay, attempts, unsettled, watches, reason, result)
 ), settled AS (
     UPDATE outbox o SET
-        state = CASE WHEN t.state IN ('held', 'parked') AND o.newer IS NOT NULL OR t.state = 'held' AND o.stirred
-                     THEN 'due' ELSE t.state END,
+        state = CASE WHEN t.state IN ('held', 'parked') AND (o.newer IS NOT NULL OR o.stirred) THEN 'due'
+                     ELSE t.state END,
         source_version = CASE WHEN t.state = 'done' THEN o.source_version ELSE coalesce(o.newer, o.source_version) END,
         newer = CASE WHEN t.state = 'done' THEN o.newer END,
         due = now() + make_interval(secs => t.delay),
         attempts = t.attempts,
         unsettled = t.unsettled,
         watches = string_to_array(t.watches, ' '),
-        reason = t.reason::jsonb,
+        reason = CASE WHEN t.state = 'parked' THEN coalesce(t.reason::jsonb, o.reason) ELSE t.reason::jsonb END,
         result = coalesce(t.result::jsonb, o.result),
         finished = CASE WHEN t.state IN ('done', 'cancelled') THEN clock_timestamp() END
     FROM outcome t
     WHERE o.id = t.id AND o.claims = t.claims AND o.state = 'leased'
-    RETURNING o.id, o.facility, o.destination, o.operation, o.step, o.visit, o.source, o.newer, o.state
+    RETURNING o.id, o.facility, o.destination, o.operation, o.step, o.rank, o.visit, o.source, o.newer, o.state
 ), followed AS (
-    INSERT INTO outbox (facility, destination, operation, step, visit, source, source_version)
-    SELECT facility, destination, operation, step, visit, source, newer FROM settled
+    INSERT INTO outbox (facility, destination, operation, step, rank, visit, source, source_version)
+    SELECT facility, destination, operation, step, rank, visit, source, newer FROM settled
     WHERE state = 'done' AND newer IS NOT NULL
 ), released AS (
     UPDATE outbox o SET state = 'due', due = now()
@@ -129,8 +135,13 @@ SELECT id, (SELECT count(*) FROM rung) AS rung FROM settled"""
 
 
 RECORD = """
-INSERT INTO outbox_attempt (outbox, claim, method, url, request, started, ended, status, reply, outcome)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
+INSERT INTO outbox_attempt (outbox, claim, method, url, request, started, ended, status, reply, failure)
+SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::timestamptz[], $8::int[],
+    $9::bytea[], $10::text[])"""
+FULFIL = """
+UPDATE outbox_attempt SET method = $2, url = $3, request = $4, started = $5, ended = $6, status = $7, reply = $8,
+    failure = $9
+WHERE id = $1"""
 
 PAUSE = """
 INSERT INTO outbox_pause (facility, destination, reason) VALUES ($1, $2, $3::text::jsonb)
@@ -150,10 +161,10 @@ async def wish(
 ) -> None:
     """Note, in the caller's transaction, what a write calls for. `changed`: written resources (`Type/id`, version) that
     call for nothing themselves but may be what a held row waits for."""
-    rows: list[tuple[str | None, str | None, str | None, str | None, str, int]] = [
-        (p.destination, p.operation, p.step, p.visit, p.source, p.source_version) for p in planned
+    rows: list[tuple[str | None, str | None, str | None, int | None, str | None, str, int]] = [
+        (p.destination, p.operation, p.step, p.rank, p.visit, p.source, p.source_version) for p in planned
     ]
-    rows += [(None, None, None, None, source, version) for source, version in changed]
+    rows += [(None, None, None, None, None, source, version) for source, version in changed]
     if rows:
         await connection.execute(WISH, facility, *(list(column) for column in zip(*rows, strict=True)))
 
@@ -193,9 +204,13 @@ async def extend(connection: Connection, rows: Sequence[Row], lease_s: float) ->
     return {record[0] for record in records}
 
 
-async def mark_unsettled(connection: Connection, row: Row) -> bool:
-    """Note, durably, that a request is about to leave whose repetition would not be harmless. False: no longer ours."""
-    return bool(await connection.fetch(MARK_UNSETTLED, row.id, row.claims))
+async def mark_unsettled(connection: Connection, row: Row, what: str, content: bytes) -> int | None:
+    """Note, durably, that a request is about to leave whose repetition would not be harmless.
+
+    Returns the id of the evidence that announces it; None: the row is no longer ours.
+    """
+    found = await connection.fetch(MARK_UNSETTLED, row.id, row.claims, what, content)
+    return found[0][0] if found else None
 
 
 async def settle(connection: Connection, settlements: Sequence[Settlement]) -> set[int]:
@@ -234,12 +249,20 @@ async def hasten(connection: Connection, facility: str, destination: str) -> Non
     await connection.execute(HASTEN, facility, destination)
 
 
-async def record(connection: Connection, row: Row, exchange: Exchange) -> None:
-    """Keep the evidence of one request. It is kept whoever holds the row: it did happen."""
-    e = exchange
-    await connection.execute(
-        RECORD, row.id, row.claims, e.method, e.url, e.request, e.started, e.ended, e.status, e.reply, e.outcome
-    )
+async def record(
+    connection: Connection, row: Row, seen: Sequence[Exchange], announced: Exchange | None, announcement: int | None
+) -> None:
+    """Keep the evidence of requests; it is kept whoever holds the row, for they did happen. `announced` is the one
+    among them that `announcement` announced."""
+    others = [_evidence(e) for e in seen if e is not announced]
+    if announced is not None:
+        await connection.execute(FULFIL, announcement, *_evidence(announced))
+    if others:
+        await connection.execute(RECORD, row.id, row.claims, *(list(column) for column in zip(*others, strict=True)))
+
+
+def _evidence(e: Exchange) -> tuple[Any, ...]:
+    return e.method, e.url, e.body, e.started, e.ended, e.status, e.reply, e.failure
 
 
 def _json(value: Mapping[str, Any]) -> str:

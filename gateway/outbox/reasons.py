@@ -1,5 +1,6 @@
 """The reasons of `reasons.yaml`, filled in."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,25 +22,35 @@ def _texts() -> dict[str, dict[str, str]]:
 def reason(
     code: str,
     destination: str,
-    said: str | None = None,
+    said: str | Mapping[str, str] = "",
     *,
     row: int | str = "",
     attempts: int = 0,
     issues: tuple[dict[str, Any], ...] = (),
 ) -> Reason:
-    """The reason `code` in both languages. Raises KeyError for a code that `reasons.yaml` does not have."""
+    """The reason `code` in both languages; `said` is what the destination or the check said, by language or as it is.
+
+    Raises KeyError for a code that `reasons.yaml` does not have.
+    """
     values = {
         "destination": NAMES.get(destination, destination),
         "key": destination,
-        "said": (said or "").strip().rstrip("."),
         "row": row,
         "attempts": attempts,
     }
-    texts = _texts()[code]
-    return Reason(code, texts["id"].format(**values), texts["en"].format(**values), said, issues)
+    words = {"id": said, "en": said} if isinstance(said, str) else said
+    texts = {lang: _texts()[code][lang].format(said=words[lang].strip().rstrip("."), **values) for lang in ("id", "en")}
+    return Reason(code, texts["id"], texts["en"], issues)
 
 
-def said(error: DestinationError) -> str:
-    """The destination's words with its number, and the element it complains about."""
+def said(error: DestinationError) -> dict[str, str]:
+    """What went wrong, by language: the checks' own issues, or the destination's words, number and element, with what
+    to do about it where that is known."""
+    issues = getattr(error, "issues", ())
+    if issues:
+        return {
+            lang: "; ".join(f"{i[lang].strip().rstrip('.')} [{i['path']}]" for i in issues) for lang in ("id", "en")
+        }
     text = f"{error.text} ({error.code})" if error.code and error.code not in error.text else error.text
-    return f"{text} [{error.element}]" if error.element else text
+    text = f"{text.strip()} [{error.element}]" if error.element else text.strip()
+    return {lang: f"{text}. {error.fix[lang]}" if lang in error.fix else text for lang in ("id", "en")}

@@ -1,7 +1,6 @@
 """What the outbox holds: planned rows, claimed rows, and how a claimed row ends."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 
 State = Literal["due", "leased", "held", "parked", "done", "cancelled"]
@@ -11,11 +10,15 @@ STATES: tuple[State, ...] = (*OPEN, "done", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One delivery that a write calls for. `visit` orders it, `source` is what it delivers (both `Type/id`)."""
+    """One delivery that a write calls for. `source` is what it delivers, `visit` what it belongs to (both `Type/id`).
+
+    Within a visit a destination gets its rows by `rank`, and those of one rank in the order of the writes.
+    """
 
     destination: str
     operation: str
     step: str
+    rank: int
     visit: str
     source: str
     source_version: int
@@ -26,7 +29,8 @@ class Row:
     """A claimed delivery. `claims` is its fencing token: who claims later wins, whoever settles with an old one loses.
 
     `attempts` counts the attempts that failed in a row. `unsettled`: an earlier attempt may have reached the
-    destination and nobody knows, so its outcome must be asked for before anything is sent again.
+    destination and nobody knows, so its outcome must be asked for before anything is sent again. `refused` is the
+    SHA-256 of the content that the destination refused last.
     """
 
     id: int
@@ -40,6 +44,7 @@ class Row:
     claims: int
     attempts: int
     unsettled: bool
+    refused: str | None = None
 
     @property
     def what(self) -> str:
@@ -49,19 +54,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a row is held, parked or waiting. `said` is the destination's own words, `issues` what the checks found."""
+    """Why a row is held, parked or waiting, in both languages. `issues` is what the checks found."""
 
     code: str
     id: str
     en: str
-    said: str | None = None
     issues: tuple[dict[str, Any], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The reason as it is stored and shown."""
         found: dict[str, Any] = {"code": self.code, "id": self.id, "en": self.en}
-        if self.said is not None:
-            found["said"] = self.said
         if self.issues:
             found["issues"] = list(self.issues)
         return found
@@ -80,20 +82,3 @@ class Settlement:
     reason: Reason | None = None
     result: dict[str, Any] | None = None
     watches: frozenset[str] = field(default_factory=frozenset)
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One request to a destination and what came back: the evidence of an attempt. Holds no credentials.
-
-    `reply` and `status` are None when nothing came; `outcome` is `ok` or the name of the error's class.
-    """
-
-    method: str
-    url: str
-    request: bytes
-    started: datetime
-    ended: datetime | None = None
-    status: int | None = None
-    reply: bytes | None = None
-    outcome: str = "ok"

@@ -18,16 +18,17 @@ from gateway.connectors.errors import (
     Throttled,
 )
 from gateway.outbox import queue
-from gateway.outbox.attempt import Attempt, LeaseLost
+from gateway.outbox.attempt import Attempt, LeaseLost, NotReady, Unchanged
 from gateway.outbox.backoff import delay
-from gateway.outbox.database import Database
 from gateway.outbox.reasons import reason, said
 from gateway.outbox.rows import Row, Settlement, State
+from gateway.store import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-Deliver = Callable[[Attempt], Awaitable[Settlement]]
-"""Deliver a claimed row; return how it ended, or raise a DestinationError, which decides it."""
+Deliver = Callable[[Attempt], Awaitable[Settlement | None]]
+"""Deliver a claimed row; return how it ended (None: it has settled the row itself), or raise a DestinationError, which
+decides it."""
 
 POLL_S = 5.0
 
@@ -37,7 +38,7 @@ class Worker:
 
     def __init__(
         self,
-        database: Database,
+        store: Store,
         deliveries: Mapping[str, Deliver],
         *,
         batch: int = 50,
@@ -45,9 +46,9 @@ class Worker:
         max_attempts: int = 20,
         stop_s: float = 10.0,
     ) -> None:
-        self._database, self._lease_s, self._stop_s = database, lease_s, stop_s
+        self._store, self._lease_s, self._stop_s = store, lease_s, stop_s
         self._lanes = {
-            name: _Lane(database, name, deliver, batch, lease_s, max_attempts) for name, deliver in deliveries.items()
+            name: _Lane(store, name, deliver, batch, lease_s, max_attempts) for name, deliver in deliveries.items()
         }
         self._intake = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -78,7 +79,7 @@ class Worker:
                 await asyncio.sleep(1.0)
 
     async def _listen(self) -> None:
-        async with self._database.listen(queue.CHANNEL, self._heard):
+        async with self._store.listen(queue.CHANNEL, self._heard):
             self._heard("")
             while True:
                 await asyncio.sleep(POLL_S)
@@ -94,7 +95,7 @@ class Worker:
         while True:
             await self._intake.wait()
             self._intake.clear()
-            async with self._database.connection() as connection:
+            async with self._store.connection() as connection:
                 for destination in await queue.take_in(connection):
                     if destination in self._lanes:
                         self._lanes[destination].stir.set()
@@ -108,10 +109,10 @@ class Worker:
 
 class _Lane:
     def __init__(
-        self, database: Database, destination: str, deliver: Deliver, batch: int, lease_s: float, max_attempts: int
+        self, store: Store, destination: str, deliver: Deliver, batch: int, lease_s: float, max_attempts: int
     ) -> None:
         self.destination, self.stir = destination, asyncio.Event()
-        self._database, self._deliver = database, deliver
+        self._store, self._deliver = store, deliver
         self._batch, self._lease_s, self._max_attempts = batch, lease_s, max_attempts
         self._running: dict[int, tuple[Row, asyncio.Task[None]]] = {}
         self._ended: list[Settlement] = []
@@ -131,7 +132,7 @@ class _Lane:
         free = self._batch - len(self._running)
         if free <= 0:
             return POLL_S
-        async with self._database.connection() as connection:
+        async with self._store.connection() as connection:
             rows = await queue.claim(connection, self.destination, free, self._lease_s)
             soon = POLL_S if rows else await queue.next_due(connection, self.destination)
         for row in rows:
@@ -142,7 +143,7 @@ class _Lane:
         if not self._ended:
             return
         batch = self._ended
-        async with self._database.connection() as connection:
+        async with self._store.connection() as connection:
             ours = await queue.settle(connection, batch)
             for facility in self._failing & {s.row.facility for s in batch if s.state == "done"}:
                 self._failing.discard(facility)
@@ -153,40 +154,57 @@ class _Lane:
                 log.warning("row %d was taken over by another worker before it was settled", settlement.row.id)
 
     async def _hold(self, row: Row) -> None:
-        attempt = Attempt(row, self._database)
+        attempt = Attempt(row, self._store)
         try:
-            settlement = await self._deliver(attempt)
+            settlement = await self._deliver_one(attempt)
         except LeaseLost:
             log.warning("the lease of row %d was lost", row.id)
             return
+        finally:
+            self._running.pop(row.id, None)
+        if settlement is not None:
+            self._ended.append(settlement)
+        self.stir.set()
+
+    async def _deliver_one(self, attempt: Attempt) -> Settlement | None:
+        row = attempt.row
+        try:
+            try:
+                return await self._deliver(attempt)
+            finally:
+                await attempt.flush()
+        except LeaseLost:
+            raise
         except DestinationError as error:
-            settlement = await self._judge(attempt, error)
+            return await self._judge(attempt, error)
+        except StoreUnavailable as error:
+            return Settlement(row, "due", delay(1), row.attempts, attempt.unsettled, reason("database", "", str(error)))
         except Exception as error:
             log.exception("row %d: the delivery failed in the gateway itself", row.id)
             why = reason("defect", row.destination, f"{type(error).__name__}: {error}", row=row.id)
-            settlement = Settlement(row, "parked", attempts=row.attempts, unsettled=attempt.unsettled, reason=why)
-        finally:
-            self._running.pop(row.id, None)
-        self._ended.append(settlement)
-        self.stir.set()
+            return Settlement(row, "parked", attempts=row.attempts, unsettled=attempt.unsettled, reason=why)
 
     async def _judge(self, attempt: Attempt, error: DestinationError) -> Settlement:
         """What an error of the destination means for its row (docs/operator.md has the table)."""
         row, failed = attempt.row, attempt.row.attempts + 1
 
         def settled(state: State, code: str, attempts: int = row.attempts, wait: float = 0.0) -> Settlement:
-            why = reason(code, row.destination, said(error), row=row.id, attempts=attempts, issues=attempt.issues)
-            return Settlement(row, state, wait, attempts, attempt.unsettled, why, None, attempt.watches)
+            issues = error.issues if isinstance(error, NotReady) else ()
+            why = reason(code, row.destination, said(error), row=row.id, attempts=attempts, issues=issues)
+            result = {"refused": attempt.refused} if attempt.refused else None
+            return Settlement(row, state, wait, attempts, attempt.unsettled, why, result, attempt.watches)
 
         match error:
             case Misconfigured():
                 settlement = settled("due", "misconfigured")
                 assert settlement.reason is not None
-                async with self._database.connection() as connection:
+                async with self._store.connection() as connection:
                     await queue.pause(connection, row.facility, self.destination, settlement.reason)
                 return settlement
             case Held():
-                return settled("held", "rules" if attempt.issues else "missing")
+                return settled("held", error.code if isinstance(error, NotReady) and error.code else "missing")
+            case Unchanged():
+                return Settlement(row, "parked", watches=attempt.watches)
             case Refused():
                 return settled("parked", "refused")
             case Throttled():
@@ -201,7 +219,7 @@ class _Lane:
         rows = [row for row, _ in self._running.values()]
         if not rows:
             return
-        async with self._database.connection() as connection:
+        async with self._store.connection() as connection:
             ours = await queue.extend(connection, rows, self._lease_s)
         for row in rows:
             if row.id not in ours and row.id in self._running:
@@ -217,5 +235,5 @@ class _Lane:
             task.cancel()
         await self._settle()
         if rows:
-            async with self._database.connection() as connection:
+            async with self._store.connection() as connection:
                 await queue.release(connection, rows)

@@ -1,29 +1,28 @@
-"""A real PostgreSQL, migrated, shared by the outbox's tests; every test finds its tables empty."""
+"""A real PostgreSQL, shared by the outbox's tests; every test finds its tables empty."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.outbox import Database
+from gateway.settings import Settings
+from gateway.store import Store
 from gateway.store.embedded import EmbeddedServer
-from gateway.store.migrate import migrate
-from gateway.store.pool import Pool
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedServer]:
-    server = EmbeddedServer(Path(tmp_path_factory.mktemp("outbox")))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    home = tmp_path_factory.mktemp("outbox")
+    server = EmbeddedServer(home)
     server.start()
-    yield server
+    yield home
     server.stop()
 
 
 @pytest.fixture
-async def database(server: EmbeddedServer) -> AsyncIterator[Database]:
-    pool = Pool(server.url, 10)
-    async with pool.connection() as connection:
-        await migrate(connection)
+async def store(home: Path) -> AsyncIterator[Store]:
+    store = await Store.open(Settings(home=home))
+    async with store.connection() as connection:
         await connection.execute("TRUNCATE outbox_wish, outbox, outbox_attempt, outbox_pause, outbox_sent")
-    yield Database(pool, server.url)
-    await pool.close()
+    yield store
+    await store.close()

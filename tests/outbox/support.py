@@ -6,23 +6,26 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from gateway.outbox import Database, Deliver, Planned, Worker
+from gateway.outbox import Deliver, Planned, Worker
 from gateway.outbox.queue import wish
+from gateway.store import Store
 
 SITE = "default"
 
 
-def planned(visit: str, operation: str = "test/send", *, step: str = "", version: int = 1, source: str = "") -> Planned:
-    return Planned("test", operation, step, visit, source or visit, version)
+def planned(
+    visit: str, operation: str = "test/send", *, step: str = "", version: int = 1, source: str = "", rank: int = 0
+) -> Planned:
+    return Planned("test", operation, step, rank, visit, source or visit, version)
 
 
-async def write(database: Database, *rows: Planned, changed: tuple[str, ...] = ()) -> None:
-    async with database.connection() as connection, connection.transaction():
+async def write(store: Store, *rows: Planned, changed: tuple[str, ...] = ()) -> None:
+    async with store.connection() as connection, connection.transaction():
         await wish(connection, SITE, rows, [(reference, 1) for reference in changed])
 
 
-async def rows(database: Database) -> list[dict[str, Any]]:
-    async with database.connection() as connection:
+async def rows(store: Store) -> list[dict[str, Any]]:
+    async with store.connection() as connection:
         found = [dict(r) for r in await connection.fetch("SELECT * FROM outbox ORDER BY id")]
     for row in found:
         row["reason"], row["result"] = (json.loads(row[key] or "null") for key in ("reason", "result"))
@@ -30,8 +33,8 @@ async def rows(database: Database) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def working(database: Database, deliver: Deliver, **settings: Any) -> AsyncIterator[Worker]:
-    worker = Worker(database, {"test": deliver}, **settings)
+async def working(store: Store, deliver: Deliver, **settings: Any) -> AsyncIterator[Worker]:
+    worker = Worker(store, {"test": deliver}, **settings)
     task = asyncio.create_task(worker.run())
     try:
         yield worker
