@@ -1,0 +1,138 @@
+"""What templates may call besides FHIRPath's own functions. Each takes and returns a collection.
+
+| function | gives |
+|---|---|
+| `resources('Type')` | the resources of that type in the visit |
+| `reference()` | `Type/id` of a resource of the visit |
+| `need('reason')` | the focus; where it is empty the product is held for that reason |
+| `hold('reason')` | nothing, and holds the product; a focus value is shown in the message |
+| `translate('map')` | the target code of a code, Coding, CodeableConcept or Identifier by a ConceptMap of the module |
+| `crosswalk()` | the destination's id of each local reference; the product is held for one that has none |
+| `known()` | the destination's id of each local reference that has one |
+| `stable()` | the uuid that stands for a local reference in every send |
+| `day()` | date or dateTime → its day in the facility's zone |
+| `utc()` | dateTime or instant → the same moment in UTC, `…+00:00` |
+| `phone()` | a telephone number as BPJS wants it: digits, `+62` written as `0` |
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from mappings import times
+from mappings.conceptmap import ConceptMap
+from mappings.errors import MappingError, Reason, known
+from mappings.run import current
+
+Function: TypeAlias = Callable[..., list[Any]]
+
+
+def functions(maps: Mapping[str, ConceptMap], messages: Mapping[str, "Message"]) -> dict[str, Function]:
+    """The host functions of one module; `maps` and `messages` are its head's ConceptMaps and reasons."""
+    return {
+        "need": lambda focus, key: focus or _hold(messages, [], key),
+        "hold": lambda focus, key: _hold(messages, focus, key),
+        "translate": lambda focus, name: _translate(maps, focus, name),
+        "resources": _resources,
+        "reference": _reference,
+        "crosswalk": _crosswalk,
+        "known": _known,
+        "stable": lambda focus: [current.get().stable_id(str(value)) for value in focus],
+        "day": lambda focus: [times.day(str(value), current.get().zone) for value in focus],
+        "utc": lambda focus: [times.utc(str(value), current.get().zone) for value in focus],
+        "phone": lambda focus: [phone(str(value)) for value in focus],
+    }
+
+
+class Message:
+    """A reason's text: `path` of the element to mend; `{value}` in a text is replaced by the value that was found."""
+
+    __slots__ = ("en", "id", "path")
+
+    def __init__(self, path: str, id: str, en: str) -> None:
+        self.path, self.id, self.en = path, id, en
+
+    def reason(self, key: str, value: str | None) -> Reason:
+        """The Reason for one value."""
+        shown = "" if value is None else value
+        return Reason(key, self.path, self.id.replace("{value}", shown), self.en.replace("{value}", shown), value)
+
+
+def phone(number: str) -> str:
+    """`+62 812-3456` → `08123456`; digits only."""
+    digits = re.sub(r"\D", "", number)
+    return "0" + digits[2:] if digits.startswith("62") else digits
+
+
+def _one(argument: list[Any], what: str) -> str:
+    if len(argument) != 1 or not isinstance(argument[0], str):
+        raise MappingError(f"{what} must be one text, found {argument!r}")
+    return argument[0]
+
+
+def _hold(messages: Mapping[str, Message], focus: list[Any], key: list[Any]) -> list[Any]:
+    name = known(_one(key, "the reason's name"), messages, "reason")
+    shown = _shown(focus[0]) if focus else None
+    current.get().reasons.append(messages[name].reason(name, shown))
+    return []
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value.get("code") or value.get("value") or value.get("reference") or value.get("text") or "")
+    return str(value)
+
+
+def _translate(maps: Mapping[str, ConceptMap], focus: list[Any], name: list[Any]) -> list[Any]:
+    concept_map = maps[known(_one(name, "the ConceptMap's name"), maps, "ConceptMap")]
+    for value in focus:
+        for system, code in _codes(value):
+            found = concept_map.translate(system, code)
+            if found is not None:
+                return [found]
+    return []
+
+
+def _codes(value: Any) -> list[tuple[str | None, str]]:
+    if not isinstance(value, dict):
+        return [(None, str(value))]
+    if "coding" in value:
+        return [(coding.get("system"), coding["code"]) for coding in value["coding"] if "code" in coding]
+    code = value.get("code", value.get("value"))
+    return [(value.get("system"), code)] if isinstance(code, str) else []
+
+
+def _resources(focus: list[Any], kind: list[Any]) -> list[Any]:
+    return current.get().index.by_type.get(_one(kind, "the resource type"), [])
+
+
+def _reference(focus: list[Any]) -> list[Any]:
+    index = current.get().index
+    return [reference for value in focus if (reference := index.reference(value)) is not None]
+
+
+def _known(focus: list[Any]) -> list[Any]:
+    run = current.get()
+    return [remote for value in focus if (remote := run.remote_id(str(value))) is not None]
+
+
+def _crosswalk(focus: list[Any]) -> list[Any]:
+    run, made = current.get(), []
+    for value in focus:
+        remote = run.remote_id(str(value))
+        if remote is None:
+            run.reasons.append(not_there_yet(str(value)))
+        else:
+            made.append(remote)
+    return made
+
+
+def not_there_yet(reference: str, path: str | None = None) -> Reason:
+    """The reason for a reference whose target the destination does not know yet."""
+    return Reason(
+        "crosswalk",
+        path or reference,
+        f"{reference} belum ada di tujuan; kirim atau cari dulu.",
+        f"{reference} does not exist at the destination yet; send it or look it up first.",
+        reference,
+    )

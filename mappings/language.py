@@ -1,0 +1,380 @@
+"""FPML compiled: a YAML template becomes closures over compiled FHIRPath, once.
+
+The language is the FHIRPath Mapping Language (https://github.com/beda-software/FHIRPathMappingLanguage): `{{ expr }}`
+first result, `{{+ expr +}}` null when empty, `{[ expr ]}` all results, and the blocks `{{ expr }}:`, `{% assign %}`,
+`{% for x in expr %}`, `{% if %}` / `{% else %}`, `{% merge %}`. Values that come out of the data are never read as
+templates again. Two blocks are this project's own: `{% include FILE %}` (as a value) puts another template in its
+place, and `{% first %}` takes the first row of a table whose `when` holds.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import yaml
+
+from mappings.errors import MappingError
+from mappings.positions import Node, Source
+
+Variables: TypeAlias = dict[str, Any]
+Template: TypeAlias = Callable[[Any, Variables], Any]
+"""(focus, variables) → value, or UNDEFINED where the target gets nothing."""
+Expression: TypeAlias = Callable[[Any, Variables], list[Any]]
+
+BLOCKS = ("assign", "else", "first", "for", "if", "merge")
+UNDEFINED: Final = object()
+
+_LIST = re.compile(r"\{\[\s*([\s\S]+?)\s*\]\}\Z")
+_SINGLE = re.compile(r"\{\{(\+?)\s*([\s\S]+?)\s*\+?\}\}")
+_CONTEXT = re.compile(r"\{\{\s*([\s\S]+?)\s*\}\}\Z")
+_BLOCK = re.compile(r"\{%\s*(\w+)\s*([\s\S]*?)\s*%\}\Z")
+_VARIABLE = re.compile(r"%`?([A-Za-z_]\w*)")
+_FOR = re.compile(r"(?:(\w+)\s*,\s*)?(\w+)\s+in\s+([\s\S]+)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value of the product came from: template file, line, and the expression or literal that made it."""
+
+    file: str
+    line: int
+    made_by: str
+
+
+class Mark:
+    """A value with its origin; only templates compiled for tracing make these."""
+
+    __slots__ = ("origin", "value")
+
+    def __init__(self, value: Any, origin: Origin) -> None:
+        self.value, self.origin = value, origin
+
+
+class Compiler:
+    """Compiles the templates of one module folder.
+
+    `expression(text)` compiles FHIRPath and may raise ValueError; `find(name)` gives the path of a file of the module;
+    `trace` makes templates whose leaves are `Mark`s.
+    """
+
+    def __init__(
+        self, expression: Callable[[str], Callable[..., list[Any]]], find: Callable[[str], Path], trace: bool = False
+    ) -> None:
+        self._expression, self._find, self._trace = expression, find, trace
+        self._open: list[Path] = []
+
+    def file(self, name: str, shown: str | None = None) -> Template:
+        """Compile one template file. Raises MappingError with file and line."""
+        path = self._find(name)
+        if path in self._open:
+            raise MappingError(f"{name} includes itself", shown or name)
+        self._open.append(path)
+        try:
+            source = Source(path, shown or path.name)
+            return self.node(source, source.root)
+        finally:
+            self._open.pop()
+
+    def expression(self, source: Source, node: Node, text: str) -> Expression:
+        """Compile one FHIRPath expression; what it raises later names this line."""
+        try:
+            compiled = self._expression(text)
+        except ValueError as error:
+            raise source.error(f"in {text!r}: {error}", node) from None
+        file, line = source.shown, source.line(node)
+        # Handing over only the variables it names: each one costs the engine a wrapping.
+        names = tuple(dict.fromkeys(_VARIABLE.findall(text))) + (("resolver",) if "resolve()" in text else ())
+
+        def evaluate(focus: Any, variables: Variables) -> list[Any]:
+            try:
+                return compiled(focus, **{name: variables[name] for name in names if name in variables})
+            except (ValueError, TypeError, ArithmeticError) as error:
+                if isinstance(error, MappingError) and error.line:
+                    raise
+                raise MappingError(f"in {text!r}: {error}", file, line) from error
+
+        return evaluate
+
+    def node(self, source: Source, node: Node) -> Template:
+        """Compile any node."""
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(source, node)
+        if isinstance(node, yaml.SequenceNode):
+            return _listing([self.node(source, item) for item in node.value])
+        return self._scalar(source, node)
+
+    # Scalars ---------------------------------------------------------------------------------------------------------
+
+    def _scalar(self, source: Source, node: Node) -> Template:
+        value = source.plain(node)
+        if not isinstance(value, str):
+            return self._leaf(lambda focus, variables: value, source, node, str(value))
+        if block := _BLOCK.match(value):
+            return self._include(source, node, block)
+        if found := _LIST.match(value):
+            evaluate = self.expression(source, node, found[1])
+            return self._leaf(lambda focus, variables: to_list(evaluate(focus, variables)), source, node, found[1])
+        parts = list(_SINGLE.finditer(value))
+        if not parts:
+            return self._leaf(lambda focus, variables: value, source, node, value)
+        empty = [None if part[1] else UNDEFINED for part in parts]
+        expressions = [self.expression(source, node, part[2]) for part in parts]
+        if len(parts) == 1 and parts[0][0] == value:
+            return self._leaf(_single(expressions[0], empty[0]), source, node, parts[0][2])
+        texts = _SINGLE.sub("\0", value).split("\0")
+        return self._leaf(_interpolation(texts, expressions, empty), source, node, value)
+
+    def _include(self, source: Source, node: Node, block: re.Match[str]) -> Template:
+        if block[1] != "include":
+            raise source.error(f"unknown block {block[0]!r} as a value; valid is {{% include FILE %}}", node)
+        folder = source.shown.rpartition("/")[0]
+        try:
+            return self.file(block[2], f"{folder}/{block[2]}" if folder else block[2])
+        except MappingError as error:
+            if error.line is None:
+                raise source.error(str(error), node) from None
+            raise
+
+    def _leaf(self, made: Template, source: Source, node: Node, made_by: str) -> Template:
+        if not self._trace:
+            return made
+        origin = Origin(source.shown, source.line(node), made_by)
+
+        def traced(focus: Any, variables: Variables) -> Any:
+            value = made(focus, variables)
+            if value is UNDEFINED:
+                return value
+            return [Mark(item, origin) for item in value] if isinstance(value, list) else Mark(value, origin)
+
+        return traced
+
+    # Mappings --------------------------------------------------------------------------------------------------------
+
+    def _mapping(self, source: Source, node: Node) -> Template:
+        plain: list[tuple[str, Template]] = []
+        blocks: dict[str, tuple[str, Node, Node]] = {}
+        context: list[tuple[str, Node, Node]] = []
+        for key, key_node, value in source.items(node):
+            if found := _CONTEXT.match(key):
+                context.append((found[1], key_node, value))
+            elif block := _BLOCK.match(key):
+                if block[1] not in BLOCKS:
+                    names = ", ".join(f"{{% {name} %}}" for name in BLOCKS)
+                    raise source.error(f"unknown block {key!r}; valid are {names}", key_node)
+                if block[1] in blocks:
+                    raise source.error(f"{{% {block[1]} %}} stands twice in one mapping", key_node)
+                blocks[block[1]] = (block[2], key_node, value)
+            else:
+                plain.append((key, self.node(source, value)))
+        assign = blocks.pop("assign", None)
+        made = self._body(source, node, plain, blocks, context)
+        return self._assigned(source, assign, made) if assign else made
+
+    def _body(
+        self,
+        source: Source,
+        node: Node,
+        plain: list[tuple[str, Template]],
+        blocks: dict[str, tuple[str, Node, Node]],
+        context: list[tuple[str, Node, Node]],
+    ) -> Template:
+        alone = [name for name in ("for", "first") if name in blocks]
+        if context or alone:
+            if len(plain) + len(blocks) + len(context) > 1:
+                what = "{{ … }}" if context else f"{{% {alone[0]} %}}"
+                raise source.error(f"{what} must be the only key of its mapping", node)
+            if context:
+                return self._context(source, *context[0])
+            return (self._for if alone[0] == "for" else self._first)(source, *blocks[alone[0]])
+        if "merge" in blocks and "if" in blocks:
+            raise source.error("{% if %} and {% merge %} in one mapping: put the {% if %} into the merged list", node)
+        base = _object(plain)
+        if "merge" in blocks:
+            return self._merge(source, base, blocks["merge"])
+        if "else" in blocks and "if" not in blocks:
+            raise source.error("{% else %} without {% if %}", node)
+        if "if" in blocks:
+            return self._if(source, base if plain else None, blocks["if"], blocks.get("else"))
+        return base
+
+    def _assigned(self, source: Source, assign: tuple[str, Node, Node], made: Template) -> Template:
+        rows = assign[2].value if isinstance(assign[2], yaml.SequenceNode) else [assign[2]]
+        steps: list[tuple[str, Template]] = []
+        plain = Compiler(self._expression, self._find)
+        for row in rows:
+            pairs = list(source.items(row))
+            if len(pairs) != 1:
+                raise source.error("each row of {% assign %} holds one name", row)
+            steps.append((pairs[0][0], plain.node(source, pairs[0][2])))
+
+        def run(focus: Any, variables: Variables) -> Any:
+            variables = variables.copy()
+            for name, step in steps:
+                value = step(focus, variables)
+                variables[name] = None if value is UNDEFINED else value
+            return made(focus, variables)
+
+        return run
+
+    def _context(self, source: Source, text: str, key_node: Node, value: Node) -> Template:
+        each, child = self.expression(source, key_node, text), self.node(source, value)
+        return lambda focus, variables: _flat([child(item, variables) for item in each(focus, variables)])
+
+    def _for(self, source: Source, text: str, key_node: Node, value: Node) -> Template:
+        found = _FOR.match(text)
+        if not found:
+            raise source.error("expected {% for x in EXPRESSION %} or {% for i, x in EXPRESSION %}", key_node)
+        index, name = found[1], found[2]
+        each, child = self.expression(source, key_node, found[3]), self.node(source, value)
+
+        def run(focus: Any, variables: Variables) -> Any:
+            values = []
+            for position, item in enumerate(each(focus, variables)):
+                inner = {**variables, name: item}
+                if index:
+                    inner[index] = position
+                values.append(child(focus, inner))
+            return _flat(values)
+
+        return run
+
+    def _if(
+        self,
+        source: Source,
+        base: Template | None,
+        when: tuple[str, Node, Node],
+        otherwise: tuple[str, Node, Node] | None,
+    ) -> Template:
+        holds = self._condition(source, when[1], when[0])
+        then = self.node(source, when[2])
+        other = self.node(source, otherwise[2]) if otherwise else lambda focus, variables: UNDEFINED
+        file, line = source.shown, source.line(when[1])
+
+        def choose(focus: Any, variables: Variables) -> Any:
+            return (then if holds(focus, variables) else other)(focus, variables)
+
+        if base is None:
+            return choose
+        return lambda focus, variables: _merged(base(focus, variables), [choose(focus, variables)], file, line)
+
+    def _merge(self, source: Source, base: Template, block: tuple[str, Node, Node]) -> Template:
+        rows = block[2].value if isinstance(block[2], yaml.SequenceNode) else [block[2]]
+        parts = [self.node(source, row) for row in rows]
+        file, line = source.shown, source.line(block[1])
+        return lambda focus, variables: _merged(
+            base(focus, variables), [part(focus, variables) for part in parts], file, line
+        )
+
+    def _first(self, source: Source, text: str, key_node: Node, value: Node) -> Template:
+        if text or not isinstance(value, yaml.SequenceNode):
+            raise source.error("{% first %} holds a list of rows, each with `name`, `when` and `then`", key_node)
+        rows = []
+        for row in value.value:
+            fields = source.fields(row, "a row of {% first %}", ("name", "when", "then"), ())
+            condition = source.plain(fields["when"])
+            text = condition if isinstance(condition, str) else to_text(condition)
+            rows.append((self._condition(source, fields["when"], text), self.node(source, fields["then"])))
+
+        def run(focus: Any, variables: Variables) -> Any:
+            for when, then in rows:
+                if when(focus, variables):
+                    return then(focus, variables)
+            return UNDEFINED
+
+        return run
+
+    def _condition(self, source: Source, node: Node, text: str) -> Callable[[Any, Variables], bool]:
+        evaluate = self.expression(source, node, text)
+        file, line = source.shown, source.line(node)
+
+        def holds(focus: Any, variables: Variables) -> bool:
+            result = evaluate(focus, variables)
+            if len(result) > 1:
+                raise MappingError(f"the condition {text!r} gave {len(result)} values", file, line)
+            return bool(result) and result[0] is not False
+
+        return holds
+
+
+def to_json(value: Any) -> Any:
+    """A FHIRPath result as FHIR JSON: the engine's own date and quantity types become what FHIR writes."""
+    if value is None or isinstance(value, str | bool | int | Decimal | dict | list):
+        return value
+    return str(value)
+
+
+def to_list(values: Sequence[Any]) -> Any:
+    """All results, or UNDEFINED where there are none."""
+    return [to_json(value) for value in values] if values else UNDEFINED
+
+
+def to_text(value: Any) -> str:
+    """A result inside a longer text: booleans as FHIR writes them, numbers with the digits they came with."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _single(expression: Expression, empty: Any) -> Template:
+    def run(focus: Any, variables: Variables) -> Any:
+        result = expression(focus, variables)
+        return to_json(result[0]) if result else empty
+
+    return run
+
+
+def _interpolation(texts: list[str], expressions: list[Expression], empty: list[Any]) -> Template:
+    def run(focus: Any, variables: Variables) -> Any:
+        made = [texts[0]]
+        for text, expression, nothing in zip(texts[1:], expressions, empty, strict=True):
+            result = expression(focus, variables)
+            if not result:
+                return nothing
+            made += (to_text(result[0]), text)
+        return "".join(made)
+
+    return run
+
+
+def _object(items: list[tuple[str, Template]]) -> Template:
+    def run(focus: Any, variables: Variables) -> Any:
+        made = {key: value for key, child in items if (value := child(focus, variables)) is not UNDEFINED}
+        return made or UNDEFINED
+
+    return run
+
+
+def _listing(children: list[Template]) -> Template:
+    return lambda focus, variables: _flat([child(focus, variables) for child in children])
+
+
+def _flat(values: list[Any]) -> Any:
+    made: list[Any] = []
+    for value in values:
+        if value is UNDEFINED:
+            continue
+        if isinstance(value, list):
+            inner = _flat(value)
+            if inner is not UNDEFINED:
+                made += inner
+        else:
+            made.append(value)
+    return made or UNDEFINED
+
+
+def _merged(base: Any, parts: list[Any], file: str, line: int) -> Any:
+    made = {} if base is UNDEFINED else dict(base)
+    for part in parts:
+        opened = {k: Mark(v, part.origin) for k, v in part.value.items()} if _marks_object(part) else part
+        if isinstance(opened, dict):
+            made.update(opened)
+        elif opened is not UNDEFINED and opened is not None:
+            raise MappingError(f"only mappings can be merged, found {part!r}", file, line)
+    return made or UNDEFINED
+
+
+def _marks_object(part: Any) -> bool:
+    return isinstance(part, Mark) and isinstance(part.value, dict)

@@ -1,0 +1,226 @@
+"""A mapping module at work: its steps compiled, its products checked, its examples proven."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mappings import head as heads
+from mappings.conceptmap import ConceptMap
+from mappings.errors import Held, MappingError, Reason, known
+from mappings.functions import Function, functions
+from mappings.language import UNDEFINED, Compiler, Mark, Origin, Template
+from mappings.outgoing import Outgoing
+from mappings.positions import Source
+from mappings.run import Crosswalk, Index, Run, current
+from mappings.schema import Schema
+from profiles import fhirpath
+from profiles.fhirjson import Resource
+
+Trace = list[tuple[str, Any, Origin]]
+"""(path in the product, value, origin) of every value, in the product's order."""
+
+CONTEXT = ("facility", "crosswalk", "now", "focus", "visit")
+SCHEMA_DEFAULT = "(schema default)"
+
+
+class Step:
+    """One step of a module: source → product. Made by `Module`."""
+
+    def __init__(self, module: "Module", head: heads.StepHead) -> None:
+        self.module, self.name, self.operation, self.on = module, head.name, head.operation, head.on
+        self.schema = Schema(module.find(head.schema)) if head.schema else None
+        self._template_file = head.template
+        self._template = module.compile_file(head.template)
+        self._when = module.expression(head.when, head.line) if head.when else None
+        self._applies = module.expression(head.applies, head.line) if head.applies else None
+
+    def __call__(
+        self,
+        source: Mapping[str, Any],
+        *,
+        facility: Mapping[str, Any] | None = None,
+        crosswalk: Crosswalk | None = None,
+        now: str | None = None,
+        focus: str | None = None,
+        visit: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Map one source (a visit Bundle, or a reply with its `visit`).
+
+        `facility`: dict with organization_id, kode_faskes, zone (IANA), options. `crosswalk`: local `Type/id` → remote
+        id or None. `now`: ISO instant. `focus`: reference of the resource that called for the step; without it the
+        first of the visit that would.
+        Raises Held with all reasons, MappingError where the module is at fault.
+        """
+        product = self._run(self._template, source, facility, crosswalk, now, focus, visit)
+        return self.schema.fill(product) if self.schema else product
+
+    def trace(self, source: Mapping[str, Any], **context: Any) -> tuple[dict[str, Any], Trace]:
+        """The product, and for each of its values the template line that made it."""
+        template = self.module.compile_file(self._template_file, trace=True)
+        marked = self._run(template, source, *_ordered(context))
+        if self.schema:
+            marked = self.schema.fill(marked)
+        found: Trace = []
+        product = _unmark(marked, "", Origin("", 0, SCHEMA_DEFAULT), found)
+        return product, found
+
+    def check(self, product: dict[str, Any]) -> list[Reason]:
+        """What is wrong with a product by the target's JSON Schema; nothing where the step has none."""
+        return self.schema.check(product) if self.schema else []
+
+    def wants(self, resource: Resource) -> bool:
+        """Does writing this resource call for this step (`on` and `when`)?"""
+        if resource["resourceType"] not in self.on:
+            return False
+        return self._when is None or _holds(self._when(resource, {}))
+
+    def applies(self, source: Mapping[str, Any], **context: Any) -> bool:
+        """Is there something to do for this visit (`applies`)? Context as in a call."""
+        if self._applies is None:
+            return True
+        variables, run = self._prepare(source, *_ordered(context))
+        token = current.set(run)
+        try:
+            return _holds(self._applies(source, variables))
+        finally:
+            current.reset(token)
+
+    def _prepare(
+        self,
+        source: Mapping[str, Any],
+        facility: Mapping[str, Any] | None,
+        crosswalk: Crosswalk | None,
+        now: str | None,
+        focus: str | None,
+        visit: Mapping[str, Any] | None,
+    ) -> tuple[dict[str, Any], Run]:
+        facility = facility or {}
+        options = heads.chosen(self.module.head.options, facility.get("options") or {}, self.module.name)
+        index = Index(source if visit is None else visit)
+        trigger = self._trigger(index, focus)
+        variables = {
+            "facility": facility,
+            "org": facility.get("organization_id"),
+            "options": options,
+            "trigger": trigger,
+            "now": now,
+            "resolver": index.resolve,
+        }
+        return variables, Run(index, facility, options, crosswalk, now)
+
+    def _trigger(self, index: Index, focus: str | None) -> Resource | None:
+        if focus is not None:
+            found = index.resolve(focus)
+            if found is None:
+                raise MappingError(f"{self.module.name}: the visit does not hold {focus}")
+            return found
+        candidates = (resource for kind in self.on for resource in index.by_type.get(kind, ()))
+        return next((resource for resource in candidates if self.wants(resource)), None)
+
+    def _run(self, template: Template, source: Mapping[str, Any], *context: Any) -> dict[str, Any]:
+        variables, run = self._prepare(source, *context)
+        if self.on and variables["trigger"] is None:
+            name = f"{self.module.name}, step {self.name}"
+            raise MappingError(f"{name}: nothing in the source calls for it (see `on` and `when` in its head)")
+        token = current.set(run)
+        try:
+            product = template(source, variables)
+        finally:
+            current.reset(token)
+        if run.reasons:
+            raise Held(run.reasons)
+        if product is UNDEFINED:
+            raise MappingError(f"{self.module.name}: step {self.name} made nothing of this source")
+        if isinstance(product, Mark):
+            product = product.value
+        return dict(product)
+
+
+class Module:
+    """A loaded mapping module. With a single step it is callable itself, as `module(source, **context)`."""
+
+    def __init__(self, name: str, find: Callable[[str], Path]) -> None:
+        self.name, self.find = name, find
+        self.head = heads.read(find("module.yaml"), name)
+        self.version, self.destination = self.head.version, self.head.destination
+        maps = {key: ConceptMap(find(file)) for key, file in self.head.concept_maps.items()}
+        self.functions: dict[str, Function] = functions(maps, self.head.held)
+        if self.head.outgoing:
+            table = Outgoing(Source(find(self.head.outgoing), f"{name}/{self.head.outgoing}"), self.expression)
+            self.functions |= table.functions()
+        self.steps = {step.name: Step(self, step) for step in self.head.steps}
+        self._requires = [(kind, self.expression(text, line)) for kind, text, line in self.head.requires]
+
+    def __call__(self, source: Mapping[str, Any], **context: Any) -> dict[str, Any]:
+        """Map with the module's only step. Raises MappingError where it has several."""
+        return self.only(source, **context)
+
+    @property
+    def only(self) -> Step:
+        """The single step of a module that has one."""
+        if len(self.steps) > 1:
+            raise MappingError(f"{self.name} has several steps; name one of {', '.join(self.steps)}")
+        return next(iter(self.steps.values()))
+
+    def step(self, name: str) -> Step:
+        """A step by name. Raises MappingError naming the valid ones."""
+        return self.steps[known(name, self.steps, f"step of {self.name}")]
+
+    def check(self, product: dict[str, Any]) -> list[Reason]:
+        """What is wrong with a product of the module's only step."""
+        return self.only.check(product)
+
+    def requires(self, source: Mapping[str, Any], facility: Mapping[str, Any] | None = None) -> list[tuple[str, str]]:
+        """What must exist at the destination before this visit can go: (kind, local reference), each once."""
+        index = Index(source)
+        token = current.set(Run(index, facility or {}, {}, None, None))
+        try:
+            found = [
+                (kind, _local(index, str(value)))
+                for kind, references in self._requires
+                for value in references(source, {"resolver": index.resolve})
+            ]
+        finally:
+            current.reset(token)
+        return list(dict.fromkeys(found))
+
+    def compile_file(self, name: str, *, trace: bool = False) -> Template:
+        """Compile a template of this module."""
+        return Compiler(self._fhirpath, self.find, trace).file(name, f"{self.name}/{name}")
+
+    def expression(self, text: str, line: int) -> Callable[[Any, dict[str, Any]], list[Any]]:
+        """Compile an expression of the head."""
+        try:
+            compiled = self._fhirpath(text)
+        except ValueError as error:
+            raise MappingError(f"in {text!r}: {error}", self.head.file, line) from None
+        return lambda focus, variables: compiled(focus, **variables)
+
+    def _fhirpath(self, text: str) -> Callable[..., list[Any]]:
+        return fhirpath.compile(text, None, self.functions)
+
+
+def _ordered(context: Mapping[str, Any]) -> list[Any]:
+    for key in context:
+        known(key, CONTEXT, "context")
+    return [context.get(key) for key in CONTEXT]
+
+
+def _local(index: Index, reference: str) -> str:
+    target = index.resolve(reference)
+    return (index.reference(target) if target is not None else None) or reference
+
+
+def _holds(result: list[Any]) -> bool:
+    return bool(result) and result[0] is not False
+
+
+def _unmark(value: Any, path: str, origin: Origin, found: Trace) -> Any:
+    if isinstance(value, Mark):
+        return _unmark(value.value, path, value.origin, found)
+    if isinstance(value, dict):
+        return {key: _unmark(item, f"{path}.{key}" if path else key, origin, found) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unmark(item, f"{path}[{i}]", origin, found) for i, item in enumerate(value)]
+    found.append((path, value, origin))
+    return value
