@@ -76,6 +76,11 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     host: str = "127.0.0.1"
     port: int = 8080
+    public_url: str | None = Field(
+        None, pattern=r"^https?://[^/]+(/[^/]+)*$", description="how callers reach the gateway, where a proxy hides it"
+    )
+    language: Literal["id", "en"] = Field("id", description="of messages to callers that send no Accept-Language")
+    access_log: bool = Field(True, description="one JSON line a request on standard output, without patient data")
     facilities_file: Path | None = Field(None, description="YAML: a list of facilities, the first is the default")
 
     max_body_bytes: int = 20 * 1024 * 1024

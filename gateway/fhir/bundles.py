@@ -1,0 +1,98 @@
+"""Bundles that are answered: searchset, history, transaction-response. Stored bytes go in as they are.
+
+Source: https://hl7.org/fhir/R4/bundle.html
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from gateway.fhir.call import Call, Query
+from gateway.security.audit import instant
+from gateway.store import Version
+from profiles.fhirjson import Resource
+
+STATUS = {"POST": "201 Created", "PUT": "200 OK", "PATCH": "200 OK", "DELETE": "204 No Content"}
+CURSOR = "_cursor"
+"""The parameter of our page links that says where the page begins."""
+
+
+def searchset(
+    call: Call,
+    matches: Iterable[Version],
+    included: Iterable[Version],
+    *,
+    query: Query,
+    path: str,
+    total: int | None,
+    following: str | None,
+    issues: Sequence[Any] = (),
+) -> Resource:
+    """The answer to a search. `following` is the cursor of the next page; warnings become an entry of their own."""
+    entries: list[dict[str, Any]] = [_found(call, version, "match") for version in matches]
+    entries += [_found(call, version, "include") for version in included]
+    if issues:
+        outcome = {"resourceType": "OperationOutcome", "issue": issues}
+        entries.append({"resource": outcome, "search": {"mode": "outcome"}})
+    return _bundle("searchset", entries, total, _links(call, path, query, following))
+
+
+def history(
+    call: Call, versions: Iterable[Version], *, query: Query, path: str, total: int | None, following: str | None
+) -> Resource:
+    """The answer to a history interaction, deletions included."""
+    entries = [_past(call, version) for version in versions]
+    return _bundle("history", entries, total, _links(call, path, query, following))
+
+
+def _bundle(kind: str, entries: list[dict[str, Any]], total: int | None, links: list[dict[str, str]]) -> Resource:
+    bundle: Resource = {"resourceType": "Bundle", "type": kind}
+    if total is not None:
+        bundle["total"] = total
+    bundle["link"] = links
+    if entries:
+        bundle["entry"] = entries
+    return bundle
+
+
+def _links(call: Call, path: str, query: Query, following: str | None) -> list[dict[str, str]]:
+    address = f"{call.base}/{path}".rstrip("/")
+    links = [{"relation": "self", "url": _url(address, query)}]
+    if following is not None:
+        rest = [(name, value) for name, value in query if name != CURSOR]
+        links.append({"relation": "next", "url": _url(address, [*rest, (CURSOR, following)])})
+    return links
+
+
+def _url(address: str, query: Query) -> str:
+    return f"{address}?{urlencode(query, safe=':|,/$')}" if query else address
+
+
+def _found(call: Call, version: Version, mode: str) -> dict[str, Any]:
+    return {
+        "fullUrl": f"{call.base}/{version.reference}",
+        "resource": call.shown(version.content),
+        "search": {"mode": mode},
+    }
+
+
+def _past(call: Call, version: Version) -> dict[str, Any]:
+    entry: dict[str, Any] = {"fullUrl": f"{call.base}/{version.reference}"}
+    if not version.deleted:
+        entry["resource"] = call.shown(version.content)
+    url = version.type if version.method == "POST" else version.reference
+    entry["request"] = {"method": version.method, "url": url}
+    status = "201 Created" if version.created else STATUS[version.method]
+    entry["response"] = {
+        "status": status,
+        "etag": f'W/"{version.version}"',
+        "lastModified": instant(version.last_updated),
+    }
+    return entry
+
+
+def http_date(moment: datetime) -> str:
+    """`Sat, 21 Nov 2026 02:03:04 GMT`."""
+    return format_datetime(moment, usegmt=True)

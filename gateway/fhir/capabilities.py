@@ -1,0 +1,109 @@
+"""The CapabilityStatement, made from the routes and definitions that exist.
+
+Source: https://hl7.org/fhir/R4/http.html#capabilities, https://hl7.org/fhir/R4/capabilitystatement.html
+"""
+
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from gateway.errors import FhirError
+from gateway.fhir.call import Answer, Call
+from gateway.security.audit import instant
+from gateway.store import searchable
+from profiles.definitions import RESOURCE_TYPES, search_parameters
+from profiles.fhirjson import Resource
+
+STARTED = datetime.now(UTC)
+OPERATION = "http://hl7.org/fhir/OperationDefinition/Resource-"
+
+
+async def capabilities(call: Call) -> Answer:
+    """GET metadata, to anyone"""
+    call.no_parameters("mode")
+    mode = dict(call.query).get("mode", "full")
+    if mode != "full":
+        raise FhirError("GF-108", name="mode", value=mode, wanted="full")
+    return Answer(200, resource=statement(call.base, call.facility.name))
+
+
+@cache
+def statement(base: str, name: str) -> Resource:
+    """What this server does at `base`."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": instant(STARTED),
+        "publisher": "Gapura",
+        "kind": "instance",
+        "software": {"name": "Gapura", "version": version("gapura")},
+        "implementation": {"description": name, "url": base},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        "patchFormat": ["application/json-patch+json"],
+        "rest": [_rest()],
+    }
+
+
+@cache
+def _rest() -> dict[str, Any]:
+    from gateway.fhir.routes import ROUTES
+
+    codes = [route.code for route in ROUTES]
+    shapes = {route.shape for route in ROUTES}
+    return {
+        "mode": "server",
+        "security": {"cors": False, "description": "Authorization: Bearer KEY"},
+        "resource": [_resource(kind, codes, shapes) for kind in sorted(RESOURCE_TYPES)],
+        "interaction": [
+            {"code": code}
+            for code, there in (
+                ("transaction", "transaction" in codes),
+                ("batch", "transaction" in codes),
+                ("history-system", "history-system" in codes),
+                ("search-system", "search-system" in codes),
+            )
+            if there
+        ],
+    }
+
+
+INTERACTIONS = (
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+)
+
+
+def _resource(kind: str, codes: list[str], shapes: set[str]) -> dict[str, Any]:
+    from gateway.fhir.writing import IMMUTABLE
+
+    frozen = {"update", "patch", "delete"} if kind in IMMUTABLE else set()
+    may_change = not frozen
+    parameters = search_parameters(kind)
+    operations = [route for route in ("$validate",) if f"Type/{route}" in shapes]
+    return {
+        "type": kind,
+        "interaction": [{"code": code} for code in INTERACTIONS if code in codes and code not in frozen],
+        "versioning": "versioned-update",
+        "readHistory": "vread" in codes,
+        "updateCreate": may_change,
+        "conditionalCreate": True,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": may_change and "conditional-update" in codes,
+        "conditionalDelete": "single" if may_change and "conditional-delete" in codes else "not-supported",
+        "referencePolicy": ["literal", "logical", "local"],
+        "searchParam": [
+            {"name": code, "definition": parameters[code]["url"], "type": parameters[code]["type"]}
+            for code in sorted(searchable(kind))
+            if code in parameters
+        ],
+        "operation": [{"name": name[1:], "definition": f"{OPERATION}{name[1:]}"} for name in operations],
+    }

@@ -1,0 +1,100 @@
+"""The entries of a transaction or batch Bundle, read and checked before anything is done.
+
+Source: https://hl7.org/fhir/R4/http.html#transaction
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from gateway.errors import FhirError, HttpError, InEntry, Rejected
+from gateway.fhir.call import Call
+from gateway.fhir.routes import Route, find
+from gateway.security.door import allow
+from profiles.fhirjson import Resource
+
+CONDITIONS = {
+    "ifMatch": b"if-match",
+    "ifNoneMatch": b"if-none-match",
+    "ifModifiedSince": b"if-modified-since",
+    "ifNoneExist": b"if-none-exist",
+}
+WITH_RESOURCE = frozenset({"POST", "PUT", "PATCH"})
+
+
+@dataclass(slots=True)
+class Entry:
+    """One entry as a call of its own. `full_url` is empty where it has none."""
+
+    index: int
+    full_url: str
+    call: Call
+    route: Route
+
+
+def checked(call: Call, bundle: Resource) -> list[dict[str, Any]]:
+    """The raw entries of a Bundle within its limits. Raises FhirError GF-502, and Rejected for the Bundle's own form."""
+    rows = bundle.get("entry", [])
+    limit = call.services.settings.max_bundle_entries
+    if isinstance(rows, list) and len(rows) > limit:
+        raise FhirError("GF-502", count=len(rows), limit=limit, expression="Bundle.entry")
+    # the resources are judged one by one later, with their own paths
+    frame = dict(bundle)
+    if isinstance(rows, list):
+        frame["entry"] = [
+            {k: v for k, v in row.items() if k != "resource"} if isinstance(row, dict) else row for row in rows
+        ]
+        if not rows:
+            del frame["entry"]
+    found = [
+        issue
+        for issue in call.services.validator(call.facility).validate(frame)
+        if issue.tier == "base" and issue.severity in ("error", "fatal")
+    ]
+    if found:
+        raise Rejected(found)
+    return rows
+
+
+def read(call: Call, index: int, row: dict[str, Any]) -> Entry:
+    """One entry. Raises InEntry."""
+    try:
+        return _read(call, index, row)
+    except HttpError as error:
+        raise InEntry(error, index) from None
+
+
+def _read(call: Call, index: int, row: dict[str, Any]) -> Entry:
+    request = row.get("request")
+    if request is None:
+        raise FhirError("GF-503")
+    method = request["method"]
+    resource = row.get("resource")
+    path, _, query = _relative(call.base, request["url"]).partition("?")
+    route, kind, identity, version = find(method, unquote(path).strip("/"))
+    if not kind:
+        raise FhirError("GF-509", element="url", value=request["url"], wanted="Type, Type/id or Type?criteria")
+    if resource is None and method in WITH_RESOURCE:
+        raise FhirError("GF-504", method=method)
+    if resource is not None and not isinstance(resource, dict):
+        raise FhirError("GF-301", reason="entry.resource is not an object")
+    headers = {header: request[name].encode() for name, header in CONDITIONS.items() if name in request}
+    one = replace(
+        call,
+        method=method,
+        path=path.strip("/"),
+        type=kind,
+        id=identity,
+        version=version,
+        query=parse_qsl(query, keep_blank_values=True),
+        headers=headers,
+        body=b"",
+        resource=resource,
+        warnings=[],
+    )
+    allow(call.who, call.facility.slug, route.letter, kind, route.code)
+    return Entry(index, row.get("fullUrl", ""), one, route)
+
+
+def _relative(base: str, url: str) -> str:
+    return url.removeprefix(base).lstrip("/")

@@ -1,0 +1,178 @@
+"""The FHIR root of one facility as an ASGI application: request in, `Answer` out, bytes on the wire.
+
+It is the same work for every interaction: body within its limit, parameters that all share, rights, Prefer, headers.
+"""
+
+import gzip
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+from msgspec import Raw
+from starlette.types import Receive, Scope, Send
+
+from gateway.errors import FhirError, language
+from gateway.fhir.bundles import http_date
+from gateway.fhir.call import Answer, Call
+from gateway.fhir.routes import Route, find
+from gateway.fhir.view import PLAIN, check_accept, prefer, pretty, view
+from gateway.security.door import allow, remote
+from gateway.services import Services
+from gateway.settings import Facility
+from profiles import fhirjson
+
+JSON = (b"content-type", b"application/fhir+json; charset=utf-8")
+WORTH_ZIPPING = 1_000
+ZIP_LEVEL = 4
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class FhirRoot:
+    """Answers everything below `/fhir` or `/{slug}/fhir`."""
+
+    def __init__(self, services: Services, facility: Facility, prefix: str) -> None:
+        self._services, self._facility, self._prefix = services, facility, prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request. What is raised is answered by the door."""
+        path: str = scope["path"][len(self._prefix) :].strip("/")
+        method: str = scope["method"]
+        route, kind, identity, version = find(method, path)
+        scope["shape"] = f"{kind}{route.shape[4:]}" if kind else route.shape
+        scope["facility"] = self._facility.slug
+        call = self._call(scope, method, path, kind, identity, version)
+        if call.who is not None:
+            allow(call.who, self._facility.slug, route.letter, kind or "*", route.code)
+        if method in ("POST", "PUT", "PATCH"):
+            call.body = await _body(receive, self._services.settings.max_body_bytes)
+        answer = await route.handler(call)
+        await _send(send, *_response(call, route, answer))
+
+    def _call(self, scope: Scope, method: str, path: str, kind: str, identity: str, version: str) -> Call:
+        headers = dict(scope["headers"])
+        accept = headers.get(b"accept")
+        raw_query: bytes = scope["query_string"]
+        how, query = PLAIN, []
+        if raw_query:
+            how, query = view(_pairs(raw_query))
+        if accept is not None and b"_format" not in raw_query:
+            check_accept(accept)
+        preferred = headers.get(b"prefer")
+        asked = headers.get(b"accept-language")
+        default = self._services.settings.language
+        return Call(
+            services=self._services,
+            facility=self._facility,
+            who=scope["principal"],
+            lang=default if asked is None else _language(asked, default),
+            base=self._base(scope, headers),
+            method=method,
+            path=path,
+            type=kind,
+            id=identity,
+            version=version,
+            query=query,
+            headers=headers,
+            view=how,
+            prefer=prefer(preferred or b""),
+            remote=remote(scope),
+            request_id=scope["request_id"],
+        )
+
+    def _base(self, scope: Scope, headers: dict[bytes, bytes]) -> str:
+        public = self._services.settings.public_url
+        if public is not None:
+            return f"{public}{self._prefix}"
+        host = headers.get(b"host", b"localhost").decode("latin-1")
+        return f"{scope['scheme']}://{host}{self._prefix}"
+
+
+_language = lru_cache(maxsize=256)(lambda header, default: language(header.decode("latin-1"), default))
+
+
+def _pairs(raw: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=1000)
+    except ValueError:
+        raise FhirError(
+            "GF-108", name="?", value=raw.decode("latin-1"), wanted="name=value&name=value in UTF-8"
+        ) from None
+
+
+async def _body(receive: Receive, limit: int) -> bytes:
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise FhirError("GF-111", wanted="the whole body before you leave")
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise FhirError("GF-304", limit=limit, headers=((b"connection", b"close"),))
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _response(call: Call, route: Route, answer: Answer) -> tuple[int, Headers, bytes]:
+    headers: Headers = []
+    version = answer.version
+    if version is not None:
+        headers.append((b"etag", b'W/"%d"' % version.version))
+        headers.append((b"last-modified", http_date(version.last_updated).encode()))
+        if answer.location:
+            headers.append((b"location", f"{call.base}/{version.reference}/_history/{version.version}".encode()))
+    issues = [*answer.issues, *(error.issue(call.lang, "warning") for error in call.warnings)]
+    if issues:
+        headers.append((b"x-gapura-outcome", _counted(issues)))
+    status, content = _content(call, route, answer, issues)
+    if content:
+        if call.view.pretty:
+            content = pretty(content)
+        headers.append(JSON)
+        if len(content) > WORTH_ZIPPING and b"gzip" in call.headers.get(b"accept-encoding", b""):
+            content = gzip.compress(content, ZIP_LEVEL, mtime=0)
+            headers.append((b"content-encoding", b"gzip"))
+            headers.append((b"vary", b"accept-encoding"))
+    if status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        headers.append((b"content-length", b"%d" % len(content)))
+    return status, headers, b"" if call.method == "HEAD" else content
+
+
+def _content(call: Call, route: Route, answer: Answer, issues: list[Any]) -> tuple[int, bytes]:
+    """Status and body. What was read is the body; of what was written it is what `Prefer: return` asks for."""
+    status, version = answer.status, answer.version
+    if status == HTTPStatus.NOT_MODIFIED:
+        return status, b""
+    if route.method != "GET" and answer.resource is None:
+        if call.prefer.returns == "OperationOutcome":
+            outcome = {"resourceType": "OperationOutcome", "issue": issues or [_done(call)]}
+            return HTTPStatus.OK if status == HTTPStatus.NO_CONTENT else status, fhirjson.encode(outcome)
+        if call.prefer.returns == "minimal" or status == HTTPStatus.NO_CONTENT:
+            return status, b""
+    if answer.resource is not None:
+        return status, answer.resource if isinstance(answer.resource, bytes) else fhirjson.encode(answer.resource)
+    if version is None:
+        return status, b""
+    shown = call.shown(version.content)
+    return status, bytes(shown) if isinstance(shown, Raw) else fhirjson.encode(shown)
+
+
+def _done(call: Call) -> dict[str, Any]:
+    text = "Selesai; tidak ada temuan." if call.lang == "id" else "Done; nothing was found amiss."
+    return {"severity": "information", "code": "informational", "details": {"text": text}}
+
+
+def _counted(issues: list[Any]) -> bytes:
+    """`error=2 warning=1`: that there are findings; `Prefer: return=OperationOutcome` shows them."""
+    counts: dict[str, int] = {}
+    for issue in issues:
+        counts[issue["severity"]] = counts.get(issue["severity"], 0) + 1
+    return " ".join(f"{severity}={number}" for severity, number in counts.items()).encode()
+
+
+async def _send(send: Send, status: int, headers: Headers, content: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,65 @@
+"""Links between the entries of a Bundle, and what they become once every entry has its id.
+
+Source: https://hl7.org/fhir/R4/http.html#trules, https://hl7.org/fhir/R4/bundle.html#references
+"""
+
+from collections.abc import Iterable, Sequence
+
+from gateway.errors import FhirError, InEntry
+from gateway.fhir.references import parts, references, rewritten
+from profiles.definitions import RESOURCE_TYPES
+from profiles.fhirjson import Resource
+
+PLACEHOLDERS = ("urn:uuid:", "urn:oid:")
+
+
+class Links:
+    """`targets` are (entry index, fullUrl, Type/id). Raises InEntry GF-506 for a fullUrl that is used twice.
+
+    `conditional` maps a conditional reference to what it met; the transaction fills it.
+    """
+
+    def __init__(self, base: str, targets: Sequence[tuple[int, str, str]]) -> None:
+        self._base = f"{base}/"
+        self._full: dict[str, str] = {}
+        self._relative: dict[tuple[str, str], str] = {}
+        self.conditional: dict[str, str] = {}
+        for index, full_url, target in targets:
+            if not full_url:
+                continue
+            if self._full.setdefault(full_url, target) != target:
+                raise InEntry(FhirError("GF-506", url=full_url), index)
+            if found := parts(full_url):
+                origin, kind, identity = found
+                self._relative[origin, f"{kind}/{identity}"] = target
+
+    def resolved(self, resource: Resource, index: int, full_url: str) -> Resource:
+        """A copy of the resource with every link to an entry replaced by what was stored.
+
+        Raises FhirError GF-507 for a placeholder that is no entry's fullUrl.
+        """
+        own = parts(full_url) if full_url else None
+        origin = own[0] if own else None
+
+        def rewrite(reference: str) -> str:
+            target = self._full.get(reference) or self.conditional.get(reference)
+            if target is None and origin is not None:
+                target = self._relative.get((origin, reference))
+            if target is not None:
+                return target
+            if reference.startswith(PLACEHOLDERS):
+                raise FhirError("GF-507", reference=reference)
+            return reference
+
+        return rewritten(resource, rewrite, self._full)
+
+
+def conditional_references(resources: Iterable[Resource | None]) -> dict[str, int]:
+    """Each conditional reference (`Type?criteria`) with the position of the first resource that holds it."""
+    found: dict[str, int] = {}
+    for index, resource in enumerate(resources):
+        for reference in references(resource):
+            kind, mark, _ = reference.partition("?")
+            if mark and kind in RESOURCE_TYPES:
+                found.setdefault(reference, index)
+    return found

@@ -1,0 +1,78 @@
+"""patch and conditional patch, as JSON Patch. Source: https://hl7.org/fhir/R4/http.html#patch, RFC 6902"""
+
+from typing import Any
+
+from gateway.errors import FhirError
+from gateway.fhir import jsonpatch
+from gateway.fhir.call import Answer, Call
+from gateway.fhir.conditional import criteria, exclusively, match
+from gateway.fhir.reading import gone
+from gateway.fhir.writing import commit, expected, judge, mutable, shown
+from gateway.store import NEW, Change, Gone, NotFound, Transaction, Version
+from profiles import fhirjson
+from profiles.fhirjson import Resource
+from profiles.validator import Issue
+
+MEDIA = "application/json-patch+json"
+CONTENT_TYPE = f"{MEDIA}; charset=utf-8"
+
+
+async def patch(call: Call) -> Answer:
+    """PATCH Type/id"""
+    call.no_parameters()
+    mutable(call.type)
+    operations = read_patch(call)
+    async with exclusively(call, []) as transaction:
+        try:
+            before = await transaction.read(call.type, call.id)
+        except NotFound:
+            raise FhirError("GF-201", reference=call.reference, type=call.type) from None
+        except Gone:
+            raise gone(call) from None
+        return await _apply(call, transaction, operations, before)
+
+
+async def conditional_patch(call: Call) -> Answer:
+    """PATCH Type?criteria"""
+    mutable(call.type)
+    operations = read_patch(call)
+    asked = criteria(call.type, call.query)
+    async with exclusively(call, [asked]) as transaction:
+        before = await match(transaction, asked)
+        if before is None:
+            raise FhirError("GF-210", criteria=str(asked))
+        return await _apply(call, transaction, operations, before)
+
+
+def read_patch(call: Call) -> Any:
+    """The operations: the body, or in a Bundle a Binary that holds them. Raises FhirError GF-105, GF-301, GF-305."""
+    if call.resource is None:
+        call.expect_media((MEDIA,), MEDIA)
+    # wrapped as a member, the array passes the same limits as a resource does
+    wrapped = call.with_body(b'{"patch":' + (call.body or b"null") + b"}").json()
+    if len(wrapped) != 1:
+        raise FhirError("GF-305", reason="more than one JSON value")
+    return wrapped["patch"]
+
+
+def patched(call: Call, operations: Any, before: Version) -> tuple[Change, list[Issue]]:
+    """The change that the operations make of a version. Raises FhirError GF-204, GF-306, GF-307, and Rejected."""
+    wanted = expected(call)
+    if wanted == NEW:
+        raise FhirError("GF-208", reference=before.reference)
+    if wanted is not None and wanted != before.version:
+        raise FhirError("GF-204", reference=before.reference, current=before.version, given=wanted)
+    old = fhirjson.decode(before.content)
+    new: Resource = jsonpatch.apply(operations, old)
+    for element in ("resourceType", "id"):
+        if new.get(element) != old.get(element):
+            raise FhirError("GF-307", element=element, expression=f"{before.type}.{element}")
+    judgement, found = judge(call, new)
+    change = Change.update(new, before.id, expected=before.version, method="PATCH", judgement=judgement)
+    return change, found
+
+
+async def _apply(call: Call, transaction: Transaction, operations: Any, before: Version) -> Answer:
+    change, found = patched(call, operations, before)
+    (version,) = await commit(call, "patch", [change], transaction)
+    return Answer(200, version, issues=shown(call, found))

@@ -1,0 +1,115 @@
+"""Which function answers which request: one table for HTTP requests and for the entries of a Bundle.
+
+The CapabilityStatement is made from this table. `letter` is the right that the interaction needs (roles.yaml).
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from gateway.errors import FhirError
+from gateway.fhir import (
+    bundle,
+    capabilities,
+    create,
+    delete,
+    history,
+    patch,
+    reading,
+    search,
+    update,
+    validate,
+)
+from gateway.fhir.call import Answer, Call
+from profiles.definitions import RESOURCE_TYPES
+
+Handler = Callable[[Call], Awaitable[Answer]]
+ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.")
+
+
+class Route(NamedTuple):
+    """One interaction. `code` is its name in http://hl7.org/fhir/restful-interaction, or the operation's own."""
+
+    method: str
+    shape: str
+    code: str
+    letter: str
+    handler: Handler
+
+
+ROUTES = (
+    Route("GET", "Type/id", "read", "r", reading.read),
+    Route("POST", "Type", "create", "c", create.create),
+    Route("GET", "Type", "search-type", "s", search.search),
+    Route("POST", "", "transaction", "", bundle.process),
+    Route("PUT", "Type/id", "update", "u", update.update),
+    Route("PUT", "Type", "conditional-update", "u", update.conditional_update),
+    Route("PATCH", "Type/id", "patch", "u", patch.patch),
+    Route("PATCH", "Type", "conditional-patch", "u", patch.conditional_patch),
+    Route("DELETE", "Type/id", "delete", "d", delete.delete),
+    Route("DELETE", "Type", "conditional-delete", "d", delete.conditional_delete),
+    Route("GET", "Type/id/_history/version", "vread", "r", reading.vread),
+    Route("GET", "Type/id/_history", "history-instance", "r", history.history),
+    Route("GET", "Type/_history", "history-type", "s", history.history),
+    Route("GET", "_history", "history-system", "s", history.history),
+    Route("POST", "Type/_search", "search-type", "s", search.search_by_post),
+    Route("GET", "metadata", "capabilities", "", capabilities.capabilities),
+    Route("POST", "Type/$validate", "$validate", "", validate.validate),
+    Route("POST", "Type/id/$validate", "$validate", "r", validate.validate),
+    Route("GET", "Type/id/$validate", "$validate", "r", validate.validate),
+)
+
+_TABLE: dict[str, dict[str, Route]] = {}
+for _route in ROUTES:
+    _TABLE.setdefault(_route.shape, {})[_route.method] = _route
+    if _route.method == "GET":
+        _TABLE[_route.shape]["HEAD"] = _route
+
+
+def find(method: str, path: str) -> tuple[Route, str, str, str]:
+    """(route, type, id, version) of a path below the FHIR root.
+
+    Raises FhirError GF-101 (no such type), GF-102 (no such address), GF-103 (method), GF-107 (id), GF-112 (operation).
+    """
+    segments = [part for part in path.split("/") if part]
+    first = segments[0] if segments else ""
+    if first[:1] in ("", "_", "$") or first == "metadata":
+        return _route(method, "/".join(segments), path), "", "", ""
+    if first not in RESOURCE_TYPES:
+        _unknown_type(first, path)
+    if len(segments) == 1:
+        return _route(method, "Type", path), first, "", ""
+    second = segments[1]
+    if second[0] in "_$":
+        return _route(method, "/".join(("Type", *segments[1:])), path), first, "", ""
+    if len(second) > 64 or not ID_CHARACTERS.issuperset(second):
+        raise FhirError("GF-107", value=second)
+    if len(segments) == 4 and segments[2] == "_history":
+        return _route(method, "Type/id/_history/version", path), first, second, segments[3]
+    return _route(method, "/".join(("Type", "id", *segments[2:])), path), first, second, ""
+
+
+def _route(method: str, shape: str, path: str) -> Route:
+    methods = _TABLE.get(shape)
+    if methods is None:
+        parent, _, last = shape.rpartition("/")
+        if last.startswith("$"):
+            valid = sorted(
+                {route.code for route in ROUTES if route.shape.rpartition("/")[0] == parent and "$" in route.shape}
+            )
+            raise FhirError("GF-112", name=last, path=f"/{path}", valid=", ".join(valid) or "none")
+        raise FhirError("GF-102", path=f"/{path}")
+    found = methods.get(method)
+    if found is None:
+        allowed = ", ".join(methods)
+        raise FhirError(
+            "GF-103", method=method, path=f"/{path}", allowed=allowed, headers=((b"allow", allowed.encode()),)
+        )
+    return found
+
+
+def _unknown_type(name: str, path: str) -> None:
+    if not name[:1].isupper():
+        raise FhirError("GF-102", path=f"/{path}")
+    nearest: Sequence[str] = get_close_matches(name, RESOURCE_TYPES, n=3, cutoff=0.5)
+    raise FhirError("GF-101", type=name, nearest=", ".join(nearest) or "none")

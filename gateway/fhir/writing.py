@@ -1,0 +1,109 @@
+"""What every write does: judge the resource, then commit change, audit event and deliveries together."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from time import perf_counter_ns
+
+from gateway.errors import FhirError, Rejected
+from gateway.fhir.call import Call
+from gateway.security import audit
+from gateway.store import NEW, Change, Judgement, Transaction, Version, VersionConflict
+from profiles.fhirjson import Resource
+from profiles.validator import Issue, outcome
+
+IMMUTABLE = frozenset({"AuditEvent"})
+
+
+def judge(call: Call, resource: Resource) -> tuple[Judgement, list[Issue]]:
+    """The validator's findings on a resource that is to be written.
+
+    Raises Rejected where the base tier, or a tier that the facility refuses, has an error; nothing else refuses.
+    """
+    started = perf_counter_ns()
+    found = call.services.validator(call.facility).validate(resource)
+    if found:
+        refusing = {"base", *call.facility.refuse}
+        if any(issue.tier in refusing and issue.severity in ("error", "fatal") for issue in found):
+            raise Rejected(found)
+    elapsed = (perf_counter_ns() - started) // 1000
+    rows = outcome(found, "id")["issue"] if found else ()
+    return Judgement(issues=rows, microseconds=elapsed), found
+
+
+def shown(call: Call, found: Sequence[Issue]) -> list[dict[str, object]]:
+    """The findings as OperationOutcome issues in the caller's language."""
+    return outcome(found, call.lang)["issue"] if found else []
+
+
+def entry_findings(found: Sequence[Issue], index: int) -> list[Issue]:
+    """The findings on the resource of a Bundle entry, with the entry in their paths."""
+    place = f"Bundle.entry[{index}].resource"
+    return [
+        replace(issue, path=f"{place}.{rest}" if (rest := issue.path.partition(".")[2]) else place) for issue in found
+    ]
+
+
+def mutable(resource_type: str) -> None:
+    """Raise FhirError GF-211 for the audit trail, which nobody changes or deletes."""
+    if resource_type in IMMUTABLE:
+        raise FhirError("GF-211", type=resource_type)
+
+
+def expected(call: Call) -> int | None:
+    """The version that `If-Match` names, NEW for `If-None-Match: *`, None for neither. Raises FhirError GF-106."""
+    if call.header(b"if-none-match").strip() == "*":
+        return NEW
+    return etag(call.header(b"if-match"))
+
+
+def etag(header: str) -> int | None:
+    """The version number of `W/"3"`; None of an empty header or `*`. Raises FhirError GF-106."""
+    given = header.strip()
+    if given in ("", "*"):
+        return None
+    number = given.removeprefix("W/").strip('"')
+    if not number.isascii() or not number.isdigit() or int(number) == 0:
+        # an id that we never gave matches nothing, but says that the caller misunderstood
+        raise FhirError("GF-106", header="If-Match", value=given, wanted='W/"3"')
+    return int(number)
+
+
+async def commit(
+    call: Call, interaction: str, changes: Sequence[Change], transaction: Transaction | None = None
+) -> Sequence[Version]:
+    """Write the changes with one AuditEvent and the deliveries they call for; all or nothing.
+
+    Raises FhirError GF-204, GF-208 or GF-209 where a version is not the expected one, and what the store raises.
+    """
+    resources = {change.reference: change.resource for change in changes}
+
+    def audits(versions: Sequence[Version]) -> list[Resource]:
+        entities = [
+            entity
+            for version in versions
+            for entity in audit.written(
+                version.method, f"{version.reference}/_history/{version.version}", resources.get(version.reference)
+            )
+        ]
+        return [audit.event(call.visitor, interaction, datetime.now(UTC), entities)] if versions else []
+
+    deliveries = call.services.deliveries(call.facility)
+    try:
+        if transaction is None:
+            return await call.services.store.write(call.facility.slug, changes, audits=audits, also=deliveries)
+        versions = await transaction.write(changes, audits=audits)
+        if deliveries is not None:
+            await deliveries(transaction.connection, versions)
+        return versions
+    except VersionConflict as conflict:
+        raise _conflict(conflict) from None
+
+
+def _conflict(conflict: VersionConflict) -> FhirError:
+    """What the caller is told when a version is not the expected one."""
+    if conflict.expected == NEW:
+        return FhirError("GF-208", reference=conflict.reference)
+    if conflict.expected is not None:
+        return FhirError("GF-204", reference=conflict.reference, current=conflict.current or 0, given=conflict.expected)
+    return FhirError("GF-209", reference=conflict.reference)

@@ -1,0 +1,1 @@
+"""Who may do what: API keys, roles, the door that every request passes, the audit trail."""

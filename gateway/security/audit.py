@@ -1,0 +1,113 @@
+"""The audit trail: FHIR AuditEvents, immutable, beside the records they speak of.
+
+A write's event is committed in the write's own transaction. Reads are noted in a journal file before they are answered
+(a note outlives the process) and become AuditEvents in batches, one per key, address and interaction, with an entity
+for each thing that was looked at; a journal that a killed process left is taken up at the next start.
+
+Source: https://hl7.org/fhir/R4/auditevent.html
+"""
+
+import base64
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from gateway.security.keys import Principal
+from profiles.fhirjson import Resource
+
+ACTIONS = {"create": "C", "read": "R", "vread": "R", "update": "U", "patch": "U", "delete": "D"}
+EXECUTE = "E"
+LIFECYCLE = {"POST": ("1", "Origination / Creation"), "PUT": ("3", "Amendment"), "PATCH": ("3", "Amendment")}
+DELETION = ("14", "Logical deletion")
+ACCESS = ("6", "Access / Use")
+TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
+SUBJECTS = ("subject", "patient", "beneficiary", "for")
+"""Elements of R4 resources that hold the reference to their patient."""
+
+
+class Visitor(NamedTuple):
+    """Who asks from where: what every event says of its agent. `principal` is None for someone without a valid key."""
+
+    facility: str
+    principal: Principal | None
+    remote: str
+    request_id: str
+
+
+def instant(moment: datetime) -> str:
+    """A UTC datetime as FHIR writes it."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def event(
+    visitor: Visitor, interaction: str, recorded: datetime, entities: Sequence[dict[str, Any]], outcome: str = "0"
+) -> Resource:
+    """One AuditEvent. `interaction` is a code of http://hl7.org/fhir/restful-interaction; `outcome` 0 done, 8 refused."""
+    principal = visitor.principal
+    agent: dict[str, Any] = {"requestor": True}
+    if principal is not None:
+        agent["type"] = {"coding": [{"system": "urn:gapura:role", "code": principal.role.name}]}
+        agent["who"] = {"identifier": {"system": "urn:gapura:key", "value": principal.key}}
+        agent["name"] = principal.label or principal.key
+    else:
+        agent["name"] = "?"
+    if visitor.remote:
+        agent["network"] = {"address": visitor.remote, "type": "2"}
+    made: Resource = {
+        "resourceType": "AuditEvent",
+        "type": {"system": f"{TERMINOLOGY}audit-event-type", "code": "rest", "display": "RESTful Operation"},
+        "subtype": [{"system": "http://hl7.org/fhir/restful-interaction", "code": interaction}],
+        "action": ACTIONS.get(interaction, EXECUTE),
+        "recorded": instant(recorded),
+        "outcome": outcome,
+        "agent": [agent],
+        "source": {"site": visitor.facility, "observer": {"display": "Gapura"}},
+    }
+    if entities:
+        made["entity"] = list(entities)
+    return made
+
+
+def written(method: str, reference: str, resource: Resource | None) -> Iterable[dict[str, Any]]:
+    """The entities of one written version: the resource, and its patient where it names one."""
+    code, display = LIFECYCLE.get(method, DELETION)
+    yield {
+        "what": {"reference": reference},
+        "type": {"system": f"{TERMINOLOGY}audit-entity-type", "code": "2", "display": "System Object"},
+        "lifecycle": {"system": f"{TERMINOLOGY}dicom-audit-lifecycle", "code": code, "display": display},
+    }
+    for name in SUBJECTS if resource else ():
+        subject = resource.get(name) if resource else None
+        if isinstance(subject, dict) and str(subject.get("reference", "")).startswith("Patient/"):
+            yield patient(subject["reference"])
+            return
+
+
+def patient(reference: str) -> dict[str, Any]:
+    """The entity that says whose record it was."""
+    return {
+        "what": {"reference": reference},
+        "type": {"system": f"{TERMINOLOGY}audit-entity-type", "code": "1", "display": "Person"},
+        "role": {"system": f"{TERMINOLOGY}object-role", "code": "1", "display": "Patient"},
+    }
+
+
+def looked_at(reference: str, times: Sequence[str]) -> dict[str, Any]:
+    """The entity of a resource that was read, with the moments."""
+    code, display = ACCESS
+    return {
+        "what": {"reference": reference},
+        "type": {"system": f"{TERMINOLOGY}audit-entity-type", "code": "2", "display": "System Object"},
+        "lifecycle": {"system": f"{TERMINOLOGY}dicom-audit-lifecycle", "code": code, "display": display},
+        "detail": [{"type": "at", "valueString": moment} for moment in times],
+    }
+
+
+def asked(query: str, times: Sequence[str]) -> dict[str, Any]:
+    """The entity of a search or history: its address and query, as FHIR keeps queries, in base64."""
+    return {
+        "type": {"system": f"{TERMINOLOGY}audit-entity-type", "code": "2", "display": "System Object"},
+        "role": {"system": f"{TERMINOLOGY}object-role", "code": "24", "display": "Query"},
+        "query": base64.b64encode(query.encode()).decode("ascii"),
+        "detail": [{"type": "at", "valueString": moment} for moment in times],
+    }

@@ -1,0 +1,143 @@
+"""The one door: every request passes here, whatever page or API it is for.
+
+It says who asks (an API key), gives the request its id, keeps it within its time, turns what goes wrong into an
+OperationOutcome, and writes the access log. What the caller may do is asked of `allow` by the room that knows the act.
+"""
+
+import asyncio
+import errno
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from msgspec import json
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import FhirError, HttpError, Language, language
+from gateway.security.accesslog import AccessLog
+from gateway.security.audit import Visitor
+from gateway.security.keys import Principal
+from gateway.security.roles import roles
+from gateway.settings import Settings
+from gateway.store import StoreFull, StoreUnavailable
+
+if TYPE_CHECKING:
+    from gateway.services import Services
+
+log = logging.getLogger(__name__)
+
+WITHOUT_KEY = frozenset({"/health", "/ready"})
+METADATA = "/fhir/metadata"
+"""Besides the health pages, only a CapabilityStatement is given to someone without a key."""
+
+JSON = b"application/fhir+json; charset=utf-8"
+
+
+class Door:
+    """ASGI middleware around the whole application. `services` gives the key ring, the log and the journal, which exist
+    once the application has started."""
+
+    def __init__(self, app: ASGIApp, services: "Services") -> None:
+        self._app, self._services = app, services
+        self._count, self._prefix = 0, f"{time.time_ns() // 1_000_000:x}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer why not."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        self._count += 1
+        request_id = f"{self._prefix}-{self._count}"
+        status = 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", request_id.encode()))
+            await send(message)
+
+        scope["request_id"] = request_id
+        try:
+            scope["principal"] = await self._who(scope)
+            async with asyncio.timeout(self._services.settings.request_timeout_s):
+                await self._app(scope, receive, watched)
+        except Exception as error:
+            if status:
+                log.exception("request %s broke off after its answer had begun", request_id)
+                raise
+            await self._refuse(scope, watched, error, request_id)
+        finally:
+            self._log(scope, request_id, status, started)
+
+    async def _who(self, scope: Scope) -> Principal | None:
+        path: str = scope["path"]
+        if path in WITHOUT_KEY or (path.endswith(METADATA) and path.count("/") <= 3):
+            return None
+        key = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+        try:
+            return await self._services.keys.who(key)
+        except HttpError:
+            visitor = Visitor(self._services.default.slug, None, remote(scope))
+            self._services.journal.note(visitor, "login", "", outcome="8")
+            raise
+
+    async def _refuse(self, scope: Scope, send: Send, error: Exception, request_id: str) -> None:
+        refused = refusal(error, self._services.settings, request_id)
+        accept = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
+        lang: Language = language(accept.decode("latin-1"), self._services.settings.language)
+        body = json.encode(refused.outcome(lang))
+        headers = [(b"content-type", JSON), (b"content-length", str(len(body)).encode()), *refused.headers]
+        await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _log(self, scope: Scope, request_id: str, status: int, started: float) -> None:
+        access: AccessLog | None = self._services.access_log
+        if access is None:
+            return
+        principal: Principal | None = scope.get("principal")
+        line: dict[str, Any] = {
+            "request": request_id,
+            "method": scope["method"],
+            "at": scope.get("shape", "other"),
+            "status": status,
+            "ms": round((time.perf_counter() - started) * 1000, 2),
+            "key": principal.key if principal else None,
+            "facility": scope.get("facility"),
+        }
+        access.write(line)
+
+
+def refusal(error: Exception, settings: Settings, request_id: str) -> HttpError:
+    """What the caller is told of an exception; what nobody foresaw goes to the log, and the caller gets its number."""
+    if isinstance(error, HttpError):
+        return error
+    if isinstance(error, TimeoutError):
+        return FhirError("GF-901", limit=settings.request_timeout_s)
+    if isinstance(error, StoreFull) or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
+        return FhirError("GF-902")
+    if isinstance(error, StoreUnavailable):
+        return FhirError("GF-903", headers=((b"retry-after", b"2"),))
+    log.error("request %s failed", request_id, exc_info=error)
+    return FhirError("GF-904", request=request_id)
+
+
+def remote(scope: Scope) -> str:
+    """The address of the caller."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def allow(principal: Principal, facility: str, letter: str, resource_type: str, interaction: str) -> None:
+    """Let a principal do one FHIR interaction, or raise FhirError GF-603 (role) or GF-604 (facility).
+
+    `letter` is one of `cruds`; the empty string stands for an act that shows and changes no record.
+    """
+    if principal.facility is not None and principal.facility != facility:
+        raise FhirError("GF-604", own=principal.facility, asked=facility)
+    if letter and not principal.role.may(letter, resource_type):
+        able = ", ".join(role.name for role in roles().values() if role.may(letter, resource_type))
+        raise FhirError(
+            "GF-603", role=principal.role.name, interaction=interaction, type=resource_type, roles=able or "none"
+        )
