@@ -77,6 +77,11 @@ class Definitions:
         yield from (row for url, row in _structures.items() if url not in added)
         yield from added.values()
 
+    def extensions(self) -> frozenset[str]:
+        """The urls of every extension that is defined."""
+        added = self._added.get("StructureDefinition", {}).values()
+        return _shipped_extensions() | {s["url"] for s in added if s.get("type") == "Extension"}
+
     def added(self, kind: str) -> Mapping[str, Definition]:
         """What the site added of one conformance resource type, by url."""
         return self._added.get(kind, {})
@@ -123,6 +128,11 @@ def _search_parameters_of(resource_type: str) -> Mapping[str, Definition]:
     if resource_type not in NOT_DOMAIN_RESOURCES:
         bases.add("DomainResource")
     return {p["code"]: p for p in _search_parameters.values() if not bases.isdisjoint(p["base"])}
+
+
+@cache
+def _shipped_extensions() -> frozenset[str]:
+    return frozenset((DATA / "extensions.txt").read_text("ascii").split())
 
 
 @cache

@@ -91,6 +91,8 @@ def main(packages: list[str]) -> None:
     systems = merged_systems(of(core, "CodeSystem"), of(terminology, "CodeSystem"))
     write("code_systems", by_url(systems))
     write("value_sets", by_url(value_sets(core, expansions, terminology, {row["url"] for row in systems})))
+    extensions = [url for url, s in structures.items() if s["type"] == "Extension" and not is_base(s)]
+    (DATA / "extensions.txt").write_text("\n".join(sorted(extensions)) + "\n")
     types = [s["type"] for s in structures.values() if s["kind"] == "resource" and not s["abstract"] and is_base(s)]
     (DATA / "resource_types.txt").write_text("\n".join(sorted(types)) + "\n")
     sources = [source(Path(p)) for p in packages]

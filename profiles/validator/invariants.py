@@ -1,0 +1,53 @@
+"""Invariants: the FHIRPath conditions of StructureDefinitions, corrected where the published ones are known to be wrong.
+
+`data/invariants.json` is the table of corrections: key → a better `expression`, a `severity`, or `by` (the code that
+judges it in place of FHIRPath), each with its reason.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from profiles.validator.source import Source
+
+Json = dict[str, Any]
+
+DATA = Path(__file__).parent / "data"
+
+NATIVE_TYPES = ("Bundle",)
+"""Types whose own rules need more than a condition: the runtime judges them after the generated function."""
+
+
+class Invariant(NamedTuple):
+    """One condition on a value of `type` (a type name or the path of a backbone element)."""
+
+    key: str
+    severity: str
+    expression: str
+    type: str
+
+    def test(self, s: Source, v: str) -> str:
+        """The Python condition that the invariant holds for `v`."""
+        return f"{s.constant(f'invariant({self.key!r}, {self.expression!r}, {self.type!r})', 'I')}({v}, c)"
+
+
+@cache
+def corrections() -> dict[str, dict[str, str]]:
+    from msgspec import json
+
+    found: dict[str, dict[str, str]] = json.decode((DATA / "invariants.json").read_bytes())
+    return found
+
+
+def of(element: Json, type_: str, but: frozenset[str] = frozenset()) -> Iterator[Invariant]:
+    """The invariants that an element states and FHIRPath must judge, without those whose key is in `but`."""
+    for constraint in element.get("constraint", ()):
+        key = constraint["key"]
+        if key in but or "expression" not in constraint:
+            continue
+        better = corrections().get(key, {})
+        if "by" in better or ("type" in better and better["type"] != type_):
+            continue
+        expression = better.get("expression", constraint["expression"])
+        yield Invariant(key, better.get("severity", constraint["severity"]), expression, type_)

@@ -1,0 +1,110 @@
+"""Narrative: the XHTML that may stand in `text.div` (invariants txt-1 and txt-2).
+
+Source: https://hl7.org/fhir/R4/narrative.html. A pass of one regular expression over the tags, in time that grows as the
+text does; a document type (the door of entity bombs) is no basic XHTML and is refused unread.
+"""
+
+import re
+from typing import Any
+
+ELEMENTS = frozenset(
+    ["a", "abbr", "acronym", "b", "big", "blockquote", "br", "caption", "cite", "code", "col", "colgroup", "dd", "dfn", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "li", "ol", "p", "pre", "q", "samp", "small", "span", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "ul", "var"]
+)
+_EVERYWHERE = "title style class id lang xml:lang dir accesskey tabindex xml:space"
+_ALIGNED = "align valign char charoff"
+_SPECIFIC = {
+    "a": "charset type name href hreflang rel rev shape coords target",
+    "img": "src alt longdesc height width usemap ismap",
+    "table": "summary width border frame rules cellspacing cellpadding align bgcolor",
+    "td": f"abbr axis headers scope rowspan colspan width height bgcolor nowrap {_ALIGNED}",
+    "th": f"abbr axis headers scope rowspan colspan width height bgcolor nowrap {_ALIGNED}",
+    "tr": f"bgcolor {_ALIGNED}",
+    "col": f"span width {_ALIGNED}",
+    "colgroup": f"span width {_ALIGNED}",
+    "thead": _ALIGNED,
+    "tbody": _ALIGNED,
+    "tfoot": _ALIGNED,
+    "q": "cite",
+    "blockquote": "cite",
+    "div": "xmlns align",
+    "p": "align",
+    "ol": "type start",
+    "ul": "type",
+    "li": "value type",
+    "pre": "width",
+    "hr": "align width size noshade",
+    "br": "clear",
+    "caption": "align",
+    **{f"h{n}": "align" for n in range(1, 7)},
+}
+ATTRIBUTES = {name: frozenset(f"{_EVERYWHERE} {_SPECIFIC.get(name, '')}".split()) for name in ELEMENTS}
+
+_XHTML = "http://www.w3.org/1999/xhtml"
+_TAG = re.compile(
+    r"<(?:!--(?:(?!--)[^\0])*+-->|(?P<close>/)?(?P<name>[A-Za-z][\w.:-]*+)"
+    r"(?P<attributes>(?:\s++[\w.:-]++\s*+=\s*+(?:\"[^<\"]*+\"|'[^<']*+'))*+)\s*+(?P<empty>/)?>)"
+)
+_ATTRIBUTE = re.compile(r"([\w.:-]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
+_BARE = re.compile(r"&(?!(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def is_narrative(v: Any) -> bool:
+    """True where `v` is a `div` of basic XHTML with some content."""
+    return v.__class__ is str and fault(v) is None
+
+
+def fault(text: str) -> tuple[str, str] | None:
+    """What is wrong with a narrative: (message key, the offending part), or None."""
+    body = text.strip()
+    if not body.startswith("<div"):
+        return "narrative-div", body[:40]
+    stack: list[str] = []
+    position, content = 0, False
+    for match in _TAG.finditer(body):
+        start = match.start()
+        if start > position or not stack:
+            between = body[position:start]
+            if "<" in between:
+                return "narrative-broken", between[between.index("<") :][:40]
+            if not stack and position and not between.isspace() and between:
+                return "narrative-broken", between[:40]
+            content = content or not (between.isspace() or not between)
+        position = match.end()
+        name = match["name"]
+        if name is None:
+            continue
+        if match["close"]:
+            if not stack or stack.pop() != name:
+                return "narrative-unclosed", name
+            continue
+        if not stack and start:
+            return "narrative-div", name
+        if problem := _element(name, match["attributes"]):
+            return problem
+        if name == "img":
+            content = True
+        if not match["empty"]:
+            stack.append(name)
+    if stack or position < len(body):
+        return "narrative-broken" if not stack or "<" in body[position:] else "narrative-unclosed", body[position:][:40]
+    if (bare := _BARE.search(body)) or (bare := _CONTROL.search(body)):
+        return "narrative-broken", body[bare.start() : bare.start() + 20]
+    return None if content else ("narrative-empty", "")
+
+
+def _element(name: str, attributes: str) -> tuple[str, str] | None:
+    if name not in ELEMENTS:
+        return "narrative-element", name
+    if not attributes:
+        return None
+    allowed = ATTRIBUTES[name]
+    for key, double, single in _ATTRIBUTE.findall(attributes):
+        if key not in allowed:
+            return "narrative-attribute", f"{name} {key}"
+        value = (double or single).strip()
+        if key == "xmlns" and value != _XHTML:
+            return "narrative-div", value
+        if key in ("href", "src") and value.lower().startswith(("javascript:", "vbscript:")):
+            return "narrative-attribute", f"{name} {key}"
+    return None

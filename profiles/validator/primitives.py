@@ -1,0 +1,115 @@
+"""What each primitive type may hold: a Python condition, and the patterns that it names.
+
+Source: https://hl7.org/fhir/R4/datatypes.html#primitive. The patterns are R4's, made linear and calendar-aware
+(30 February is no date); the pattern of base64Binary as published can take exponential time.
+"""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+MAX_STRING = 1024 * 1024
+"""Characters of a string (R4: strings shall not exceed 1 MB)."""
+
+_YEAR = r"(?!0000)[0-9]{4}"
+_LEAP = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+_DAY = (
+    rf"(?:{_YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    rf"|02-(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP}-02-29)"
+)
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
+_ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
+_UUID = r"urn:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+_OID = r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+"
+_URI = rf"(?!urn:(?:uuid|oid):)\S+|(?:{_UUID}|{_OID})(?:[|#]\S*)?"
+
+PATTERNS = {
+    "id": r"[A-Za-z0-9\-.]{1,64}",
+    "code": r"\S+(?:\s\S+)*",
+    "uri": _URI,
+    "url": _URI,
+    "canonical": r"\S+",
+    "oid": _OID,
+    "uuid": _UUID,
+    "date": rf"{_DAY}|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?",
+    "dateTime": rf"{_DAY}(?:T{_CLOCK}{_ZONE})?|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?",
+    "instant": rf"{_DAY}T{_CLOCK}{_ZONE}",
+    "time": _CLOCK,
+}
+
+_TEXT = f"{{v}}.__class__ is str and 0 < len({{v}}) <= {MAX_STRING} and not {{v}}.isspace()"
+
+
+def _integer(least: int) -> str:
+    return f"{{v}}.__class__ is int and {least} <= {{v}} <= 2147483647"
+
+
+CONDITIONS = {
+    "string": _TEXT,
+    "markdown": _TEXT,
+    "xhtml": "is_narrative({v})",
+    "boolean": "{v} is True or {v} is False",
+    "decimal": "{v}.__class__ in NUMBERS",
+    "integer": _integer(-2147483648),
+    "unsignedInt": _integer(0),
+    "positiveInt": _integer(1),
+    "base64Binary": "is_base64({v})",
+    **{name: f"{{v}}.__class__ is str and M_{name}({{v}})" for name in PATTERNS},
+}
+"""Primitive type → Python condition over `{v}`; the names in it are those of `NAMES` and of the runtime."""
+
+_base64 = re.compile(r"[0-9A-Za-z+/]*={0,2}").fullmatch
+
+
+def is_base64(v: Any) -> bool:
+    """Base64 with white space anywhere."""
+    if v.__class__ is not str:
+        return False
+    packed = "".join(v.split())
+    return bool(packed) and len(packed) % 4 == 0 and _base64(packed) is not None
+
+
+NAMES: dict[str, Any] = {
+    "NUMBERS": frozenset({int, Decimal, float}),
+    "is_base64": is_base64,
+    **{f"M_{name}": re.compile(pattern).fullmatch for name, pattern in PATTERNS.items()},
+}
+
+EXAMPLES = {
+    "date": "1990-12-31",
+    "dateTime": "2026-01-31T08:30:00+07:00",
+    "instant": "2026-01-31T08:30:00.000+07:00",
+    "time": "08:30:00",
+    "boolean": "true",
+    "integer": "12",
+    "positiveInt": "1",
+    "unsignedInt": "0",
+    "decimal": "36.5",
+    "id": "abc-123",
+    "uuid": "urn:uuid:c757873d-ec9a-4326-a141-556f43239520",
+    "oid": "urn:oid:1.2.3.4.5",
+    "base64Binary": "R2FwdXJh",
+    "uri": "http://example.org/x",
+    "url": "http://example.org/x",
+    "canonical": "http://example.org/x",
+}
+"""What a value of the type looks like, for messages."""
+
+
+def satisfies(type_: str, v: Any) -> bool:
+    """True where `v` is a valid value of the primitive type."""
+    return _checks(type_)(v)
+
+
+def _checks(type_: str) -> Callable[[Any], bool]:
+    if type_ not in _compiled:
+        from profiles.validator.narrative import is_narrative
+
+        _compiled[type_] = eval(  # noqa: S307 (the conditions of the table above)
+            f"lambda v: bool({CONDITIONS[type_].format(v='v')})", {**NAMES, "is_narrative": is_narrative}
+        )
+    return _compiled[type_]
+
+
+_compiled: dict[str, Callable[[Any], bool]] = {}

@@ -1,0 +1,90 @@
+"""References: their form, what they point to, and whether the contained resources are pointed to.
+
+Source: https://hl7.org/fhir/R4/references.html
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+from profiles.definitions import RESOURCE_TYPES
+from profiles.fhirjson import Resource
+
+Json = dict[str, Any]
+
+_FORM = re.compile(
+    r"#[A-Za-z0-9\-.]*"
+    r"|(?P<type>[A-Z][A-Za-z]+)(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?|\?\S+)"
+    r"|urn:uuid:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+    r"|(?!urn:uuid:|https?:)[a-z][a-z0-9+.\-]*:\S+|https?://\S+"
+).fullmatch
+_TYPED_URL = re.compile(r"/([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?$").search
+
+Find = Callable[[str], Resource | None]
+
+
+def is_reference(text: Any) -> bool:
+    """True for the forms that a literal reference may have."""
+    if text.__class__ is not str:
+        return False
+    match = _FORM(text)
+    return match is not None and (match["type"] is None or match["type"] in RESOURCE_TYPES)
+
+
+def type_of(text: str, find: Find) -> str | None:
+    """The type of resource a reference points to, as far as its text or what `find` knows tells."""
+    found = find(text)
+    if found is not None:
+        return str(found.get("resourceType"))
+    head = re.split(r"[/?]", text, maxsplit=1)[0]
+    if head in RESOURCE_TYPES:
+        return head
+    match = _TYPED_URL(text)
+    return match[1] if match and match[1] in RESOURCE_TYPES else None
+
+
+def fits(text: Any, allowed: Collection[str], find: Find) -> bool:
+    """False where the reference is known to point to another type than those allowed."""
+    if text.__class__ is not str:
+        return True
+    found = type_of(text, find)
+    return found is None or found in allowed
+
+
+def contained_ids(resource: Resource) -> dict[str, Resource]:
+    """The contained resources by id."""
+    inner = resource.get("contained")
+    if inner.__class__ is not list:
+        return {}
+    return {r["id"]: r for r in inner if r.__class__ is dict and r.get("id").__class__ is str}
+
+
+def unused(resource: Resource) -> list[int]:
+    """Places of the contained resources that nothing refers to and that do not refer to their container (dom-3)."""
+    inner = resource["contained"]
+    if inner.__class__ is not list:
+        return []
+    wanted = {"#" + key for key in contained_ids(resource)}
+    seen = {text for text in _strings(resource) if text in wanted} if wanted else set()
+    return [
+        n
+        for n, r in enumerate(inner)
+        if r.__class__ is dict and "#" + str(r.get("id")) not in seen and "#" not in _strings(r)
+    ]
+
+
+def all_used(resource: Resource) -> bool:
+    return not unused(resource)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every string in a JSON value, without recursion."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if item.__class__ is str:
+            yield item
+        elif item.__class__ is dict:
+            stack.extend(item.values())
+        elif item.__class__ is list:
+            stack.extend(item)
