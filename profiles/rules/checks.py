@@ -20,9 +20,12 @@ EARLIEST = "2014-06-03T00:00:00"
 _INSTANT = re.compile(
     r"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)"
 )
+_UTC_INSTANT = re.compile(
+    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\+00:00"
+).fullmatch
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?")
-_REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}")
+_REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9.-]{1,64}")
 _UUID = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 SYS_IDS = re.compile(r"https?://sys-ids\.kemkes\.go\.id/")
 
@@ -44,6 +47,8 @@ def instant(rule: Rule, lookup: Lookup | None) -> Check:
     earliest = rule.args.get("after", EARLIEST)
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
+        if value.__class__ is str and _UTC_INSTANT(value) and value >= earliest and (future or value <= judgement.now):
+            return
         match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
         if match is None:
             judgement.report(rule, "instant", place, value)
@@ -139,9 +144,12 @@ def reference(rule: Rule, lookup: Lookup | None) -> Check:
     another entry. `targets`: the resource types it may lead to; none: any."""
     targets = frozenset(rule.args.get("targets", ()))
     listed = ", ".join(sorted(targets))
+    plain = re.compile(f"(?:{'|'.join(sorted(targets)) or '[A-Z][A-Za-z]+'})/[A-Za-z0-9.-]{{1,64}}").fullmatch
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
         written = value.get("reference") if isinstance(value, dict) else None
+        if written.__class__ is str and plain(written):
+            return
         where = (place, "reference", -1)
         if not isinstance(written, str):
             judgement.report(rule, "reference-missing", place, value, targets=listed or "*")

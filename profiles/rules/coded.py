@@ -22,28 +22,56 @@ def coding(rule: Rule, lookup: Lookup | None) -> Check:
     only = frozenset(map(url, rule.args.get("only", ())))
     codeless = frozenset(map(url, rule.args.get("codeless", ())))
     required = rule.args.get("required", False)
+    good = _Good()
 
-    def one(value: Any, place: Place, judgement: Judgement) -> None:
+    def one(value: dict[str, Any], place: Place, judgement: Judgement) -> None:
         system = value.get("system")
         if system in codeless and "code" not in value:
             return
         if not only or system in only:
+            before = len(judgement.found)
             codes = _judge_system(rule, allowed, value, place, judgement)
             if codes is not None:
                 _judge_code(rule, codes, shapes.get(codes.system), value["code"], (place, "code", -1), judgement)
+            if len(judgement.found) == before:
+                good.keep(value)
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
-        if not isinstance(value, dict):
+        codings = value.get("coding") if value.__class__ is dict else None
+        if codings.__class__ is list:
+            for index, item in enumerate(codings):
+                if item.__class__ is not dict:
+                    judgement.report(rule, "type", (place, "coding", index), item, type="Coding")
+                elif item not in good:
+                    one(item, (place, "coding", index), judgement)
+        elif codings is not None or value.__class__ is not dict:
             judgement.report(rule, "type", place, value, type="CodeableConcept")
-        elif "coding" in value:
-            for index, item in enumerate(value["coding"]):
-                one(item, (place, "coding", index), judgement)
+        elif value in good:
+            return
         elif "code" in value or "system" in value:
             one(value, place, judgement)
         elif required:
             judgement.report(rule, "coding-missing", place, None, systems=str(allowed))
 
     return check
+
+
+class _Good:
+    """Codings that one rule has found nothing wrong with: most of what comes is like what came before."""
+
+    LIMIT = 4096
+
+    def __init__(self) -> None:
+        self._pairs: set[tuple[str, str]] = set()
+
+    def __contains__(self, value: dict[str, Any]) -> bool:
+        system, code = value.get("system"), value.get("code")
+        return system.__class__ is str and code.__class__ is str and (system, code) in self._pairs
+
+    def keep(self, value: dict[str, Any]) -> None:
+        system, code = value.get("system"), value.get("code")
+        if isinstance(system, str) and isinstance(code, str) and len(self._pairs) < self.LIMIT:
+            self._pairs.add((system, code))
 
 
 def unit(rule: Rule, lookup: Lookup | None) -> Check:

@@ -20,16 +20,22 @@ def course(rule: Rule) -> Callable[[Resource, Judgement], None]:
 
     def whole(resource: Resource, judgement: Judgement) -> None:
         history = resource.get("statusHistory")
-        if isinstance(history, list) and all(isinstance(step, dict) for step in history):
-            judge(rule, resource, history, judgement)
+        steps = history if isinstance(history, list) else []
+        judge(rule, resource, [step for step in steps if isinstance(step, dict)], judgement)
 
     return whole
+
+
+def _period(step: Step) -> dict[str, Any]:
+    period = step.get("period")
+    return period if isinstance(period, dict) else {}
 
 
 def _path(rule: Rule, encounter: Resource, history: list[Step], judgement: Judgement) -> None:
     """Each status may follow the one before it in a visit of this class; the last one is the status now."""
     courses = table("courses")
-    allowed = courses.get((encounter.get("class") or {}).get("code"), courses["*"])
+    kind = encounter.get("class")
+    allowed = courses.get(str(kind.get("code")) if isinstance(kind, dict) else "*", courses["*"])
     for index in range(1, len(history)):
         before, after = history[index - 1].get("status"), history[index].get("status")
         if after != before and after not in allowed.get(before, ()):
@@ -49,24 +55,37 @@ def _ended(rule: Rule, encounter: Resource, history: list[Step], judgement: Judg
     """A status that another has followed has ended, and in a finished visit all have."""
     closed = len(history) if encounter.get("status") == "finished" else len(history) - 1
     for index in range(closed):
-        period = history[index].get("period") or {}
+        period = _period(history[index])
         if not period.get("end"):
             place: Place = ((None, "statusHistory", index), "period", -1)
             judgement.report(rule, "status-open", (place, "end", -1))
+
+
+def _closing(rule: Rule, encounter: Resource, history: list[Step], judgement: Judgement) -> None:
+    """A finished visit has a start and an end, and does not end before it began."""
+    period = encounter.get("period")
+    if encounter.get("status") != "finished" or not isinstance(period, dict):
+        return
+    place: Place = (None, "period", -1)
+    start, end = period.get("start"), period.get("end")
+    if start is None or end is None:
+        judgement.report(rule, "missing", (place, "end" if end is None else "start", -1))
+    elif str(end) < str(start):
+        judgement.report(rule, "period", (place, "end", -1), end)
 
 
 def _contiguous(rule: Rule, encounter: Resource, history: list[Step], judgement: Judgement) -> None:
     """Each status begins when the one before it ended, and none ends before it began."""
     end = None
     for index, step in enumerate(history):
-        period = step.get("period") or {}
+        period = _period(step)
         start = period.get("start")
         place: Place = ((None, "statusHistory", index), "period", -1)
         if end is not None and start is not None and start != end:
             judgement.report(rule, "status-gap", (place, "start", -1), start, "warning", end=end)
         end = period.get("end")
-        if start is not None and end is not None and end < start:
+        if start is not None and end is not None and str(end) < str(start):
             judgement.report(rule, "period", (place, "end", -1), end)
 
 
-ASPECTS = {"path": _path, "present": _present, "ended": _ended, "contiguous": _contiguous}
+ASPECTS = {"path": _path, "present": _present, "ended": _ended, "closing": _closing, "contiguous": _contiguous}

@@ -163,18 +163,17 @@ class Rules:
 
 def _walk(node: _Node, value: dict[str, Any], place: Place, judgement: Judgement) -> None:
     for keys, rule in node.needs:
-        if all(_lacks(value, key) for key in keys):
+        if value.get(keys[0]) in ABSENT and all(_lacks(value, key) for key in keys):
             _miss(rule, keys[0], place, judgement)
     children = node.children
     for key, item in value.items():
-        child = children.get(key)
-        if child is None:
-            continue
-        if type(item) is list:
-            for index, one in enumerate(item):
-                _visit(child, one, (place, key, index), judgement)
-        else:
-            _visit(child, item, (place, key, -1), judgement)
+        if key in children:
+            child = children[key]
+            if item.__class__ is list:
+                for index, one in enumerate(item):
+                    _visit(child, one, (place, key, index), judgement)
+            else:
+                _visit(child, item, (place, key, -1), judgement)
 
 
 def _lacks(value: dict[str, Any], key: str) -> bool:
@@ -197,10 +196,9 @@ def _miss(rule: Rule, key: str, place: Place, judgement: Judgement) -> None:
 def _visit(node: _Node, value: Any, place: Place, judgement: Judgement) -> None:
     for check in node.checks:
         check(value, place, judgement)
-    if type(value) is dict:
-        if node.slices:
-            inner = node.slices.get(str(value.get("url", "")).rpartition("/")[2])
-            if inner is not None:
-                _visit(inner, value, place, judgement)
-        if node.children or node.needs:
-            _walk(node, value, place, judgement)
+    if node.children and value.__class__ is dict:
+        _walk(node, value, place, judgement)
+    elif node.slices and value.__class__ is dict:
+        inner = node.slices.get(str(value.get("url", "")).rpartition("/")[2])
+        if inner is not None:
+            _visit(inner, value, place, judgement)
