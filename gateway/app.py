@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Mount, Route
 
 from gateway.errors import FhirError
 from gateway.fhir.http import FhirRoot
@@ -35,12 +36,13 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.services = services
-    app.mount("/fhir", FhirRoot(services, services.default, "/fhir"))
-    for facility in settings.facilities:
-        prefix = f"/{facility.slug}/fhir"
-        app.mount(prefix, FhirRoot(services, facility, prefix))
+    roots = {"/fhir": services.default, **{f"/{facility.slug}/fhir": facility for facility in settings.facilities}}
+    for prefix, facility in roots.items():
+        root = FhirRoot(services, facility, prefix)
+        app.router.routes += [Route(prefix, root), Mount(prefix, root)]
     app.add_api_route("/health", health, include_in_schema=True)
     app.add_api_route("/ready", ready, include_in_schema=True)
     app.add_exception_handler(HTTPException, _not_ours)

@@ -31,7 +31,6 @@ class Visitor(NamedTuple):
     facility: str
     principal: Principal | None
     remote: str
-    request_id: str
 
 
 def instant(moment: datetime) -> str:

@@ -157,7 +157,7 @@ def events(notes: Iterable[Note]) -> Iterator[tuple[str, Resource]]:
         groups.setdefault(tuple(group), {}).setdefault((reference, query), []).append(moment)
     for (facility, key, label, name, remote, interaction, outcome), things in groups.items():
         principal = Principal(key, label, role(name), None) if key else None
-        visitor = Visitor(facility, principal, remote, "")
+        visitor = Visitor(facility, principal, remote)
         listed = list(things.items())
         for start in range(0, len(listed), MOST_ENTITIES):
             part = listed[start : start + MOST_ENTITIES]
