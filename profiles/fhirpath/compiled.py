@@ -9,6 +9,7 @@ from profiles.fhirpath.environment import Environment
 from profiles.fhirpath.errors import FHIRPathError
 from profiles.fhirpath.model import Type, fhir_type, is_fhir_type, type_of_resource
 from profiles.fhirpath.parser import parse
+from profiles.fhirpath.static import check
 from profiles.fhirpath.syntax import Node
 from profiles.fhirpath.values import EMPTY, Items, truth, type_of, unwrap, wrap
 
@@ -27,12 +28,12 @@ class Expression:
     def __repr__(self) -> str:
         return f"<FHIRPath {self.source!r}>"
 
-    def __call__(self, resource: Any, **variables: Any) -> list[Any]:
+    def __call__(self, resource: Any, /, **variables: Any) -> list[Any]:
         """Evaluate on a resource (or an element, when compiled for its type). Raises FHIRPathError."""
         return unwrap(self._items(resource, variables))
 
-    def typed(self, resource: Any, **variables: Any) -> list[tuple[str, Any]]:
-        """As a call, each value with the name of its type: `[("code", "home"), ("Quantity", {…}), ("System.Integer", 3)]`.
+    def typed(self, resource: Any, /, **variables: Any) -> list[tuple[str, Any]]:
+        """As a call, each value with its type's name: `[("code", "home"), ("Quantity", {…}), ("System.Integer", 3)]`.
 
         A primitive that has only extensions is there with None.
         """
@@ -42,7 +43,7 @@ class Expression:
             for item in items
         ]
 
-    def test(self, resource: Any, **variables: Any) -> bool | None:
+    def test(self, resource: Any, /, **variables: Any) -> bool | None:
         """The result as a condition: True, False, or None when it is empty."""
         return truth(self._items(resource, variables))
 
@@ -63,11 +64,11 @@ def _root(resource: Any, type_: Type | None) -> Items:
 
 
 def compile(expr: str, type: str | None = None, functions: Mapping[str, HostFunction] | None = None) -> Expression:
-    """Compile an expression, for resources or elements of `type` where one is named (`Patient`, `Period`, `Patient.contact`).
+    """Compile an expression, for resources or elements of `type` if named (`Patient`, `Period`, `Patient.contact`).
 
-    `functions` maps names to host functions `f(focus: list, *args: list) -> list` on Python values. Raises FHIRPathError
-    with the column for a bad expression: always for syntax, unknown functions, types and wrong arity, and with `type`
-    also for elements that it does not have.
+    `functions` maps names to host functions `f(focus: list, *args: list) -> list` on Python values. Raises
+    FHIRPathError with the column for a bad expression: always for syntax, unknown functions, types and wrong
+    arity, and with `type` also for elements that it does not have.
     """
     return _compiled(expr, type, tuple(sorted(functions.items())) if functions else ())
 
@@ -79,9 +80,11 @@ def _compiled(expr: str, type_name: str | None, functions: tuple[tuple[str, Call
     type_ = fhir_type(type_name) if type_name else None
     tree = parse(expr)
     run = Compiler(dict(functions)).items(tree)
+    if type_ is not None:
+        check(tree, type_, (name for name, _ in functions))
     return Expression(expr, tree, type_, run)
 
 
-def evaluate(expr: str, resource: Any, **variables: Any) -> list[Any]:
+def evaluate(expr: str, resource: Any, /, **variables: Any) -> list[Any]:
     """Compile (or take from the cache) and evaluate once."""
     return compile(expr)(resource, **variables)

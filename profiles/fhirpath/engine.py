@@ -129,7 +129,7 @@ def _member(compiler: Compiler, node: Member) -> Closure:
         out: Items = []
         for item in base(this, env):
             if item.__class__ is tuple:
-                value, type_, extra = item
+                value, type_, _ = item
                 element = type_.elements.get(name)
                 if element is None or value.__class__ is not dict:
                     _rare_step(item, name, out)
@@ -147,7 +147,7 @@ def _first_step(name: str) -> Closure:
         out: Items = []
         for item in this:
             if item.__class__ is tuple:
-                value, type_, extra = item
+                value, type_, _ = item
                 element = type_.elements.get(name)
                 if element is None or value.__class__ is not dict:
                     _rare_step(item, name, out)
@@ -161,7 +161,7 @@ def _first_step(name: str) -> Closure:
 
 
 def _rare_step(item: Any, name: str, out: Items) -> None:
-    """A step into something that is not a JSON object with that element: a primitive's parts, a System value's fields."""
+    """A step into what is no JSON object with that element: a primitive's parts, a System value's fields."""
     if item.__class__ is tuple:
         value, type_, extra = item
         if type_.primitive or value.__class__ is not dict:

@@ -23,7 +23,7 @@ Reader = Callable[[dict[str, Any], list[Any]], None]
 class Element(NamedTuple):
     """One element as its owner's JSON holds it.
 
-    `keys` are the JSON names with the type of each: one, or for a choice one for every type; `many` says that it repeats.
+    `keys` are the JSON names with the type of each: one, or for a choice one for every type; `many`: it repeats.
     `read(owner, out)` appends the element's items (see values.py) that the owner's JSON object has.
     """
 
@@ -41,7 +41,7 @@ class Type:
         self.name, self.base, self.namespace, self._spec = name, base, namespace, spec
         self.primitive = namespace == "FHIR" and name in PRIMITIVES
         self.ancestors: frozenset[Type] = frozenset({self}) | (base.ancestors if base else frozenset())
-        self.is_resource = namespace == "FHIR" and (name == "Resource" or (base is not None and base.is_resource))
+        self.is_resource: bool = namespace == "FHIR" and (name == "Resource" or (base is not None and base.is_resource))
         # A resource's own type is known only from its `resourceType`: declared Resource or DomainResource say little.
         self.open = name in ("Resource", "DomainResource", "Any")
 
@@ -57,10 +57,7 @@ class Type:
             choice, many = name.endswith("?"), "*" in name
             name = name.rstrip("*?")
             types = [fhir_type(code) for code in codes.split("|")]
-            if choice:
-                keys = tuple((name + t.name[0].upper() + t.name[1:], t) for t in types)
-            else:
-                keys = ((name, types[0]),)
+            keys = tuple((choice_key(name, t.name), t) for t in types) if choice else ((name, types[0]),)
             found[name] = Element(name, keys, many, choice, _reader(keys))
         return found
 
@@ -68,6 +65,11 @@ class Type:
     def key_elements(self) -> dict[str, Element]:
         """Elements by JSON name: what `children()` walks over."""
         return {key: element for element in self.elements.values() for key, _ in element.keys}
+
+
+def choice_key(name: str, type_name: str) -> str:
+    """The JSON name of a choice that is of this type: `value`, `dateTime` → `valueDateTime`."""
+    return name + type_name[0].upper() + type_name[1:]
 
 
 def _reader(keys: tuple[tuple[str, Type], ...]) -> Reader:
@@ -162,7 +164,7 @@ SYSTEM: dict[str, Type] = {name: Type(name, None, "System") for name in SYSTEM_N
 
 
 class _Untyped(Type):
-    """An object that nothing is known about: any name may be asked for, a choice is found by the type in its JSON name."""
+    """An object that nothing is known about: any name may be asked for, a choice is found by its JSON name."""
 
     def __init__(self) -> None:
         super().__init__("Any", None, "")

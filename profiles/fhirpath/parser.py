@@ -158,8 +158,9 @@ class _Parser:
 
     def _invocation(self, base: Node | None) -> Node:
         token = self._next
-        if token.kind == "special":
-            return self._special()
+        if token.kind == "special" and base is not None:
+            self._at += 1
+            return base  # `a.$this` is a
         name = self._identifier("a name")
         if not self._is_sign("("):
             return Member(token.place, base, name)

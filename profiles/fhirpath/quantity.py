@@ -39,7 +39,7 @@ class Quantity(NamedTuple):
 
 
 def from_fhir(value: dict[str, Any]) -> Quantity | None:
-    """A FHIR Quantity as a System one; None without a value or with a comparator. Without a code its unit is the text."""
+    """A FHIR Quantity as a System one; None without a value or with a comparator. Without a code: by its unit text."""
     number = value.get("value")
     if number is None or isinstance(number, bool | str) or "comparator" in value:
         return None

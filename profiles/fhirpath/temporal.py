@@ -24,7 +24,7 @@ _TIME_RE = re.compile(_CLOCK)
 
 
 class Temporal:
-    """A point in time known to some precision: `parts` are (year, month, day, hour, minute, nanoseconds) as far as known."""
+    """A point in time known to some precision: `parts` (year … minute, nanoseconds) as far as known."""
 
     __slots__ = ("digits", "offset", "parts")
     name: ClassVar[str]

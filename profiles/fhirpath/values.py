@@ -56,7 +56,7 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
 
 
 def system(item: Item) -> Any:
-    """The System value of an item: of a primitive its value (None without one), of a Quantity a Quantity, else its JSON."""
+    """The System value of an item: a primitive's value (None without one), a Quantity, else its JSON."""
     if item.__class__ is not tuple:
         return item
     value, type_, _ = item
@@ -79,12 +79,13 @@ _SYSTEM_CLASSES: dict[type, Type] = {
 def type_of(item: Item) -> Type:
     """The FHIR or System type of an item."""
     if item.__class__ is tuple:
-        return item[1]  # type: ignore[no-any-return]
+        found: Type = item[1]
+        return found
     return _SYSTEM_CLASSES.get(item.__class__, SYSTEM["Any"])
 
 
 def wrap(value: Any) -> Items:
-    """Items from Python values handed in: a dict with `resourceType` is that resource, another dict an untyped object."""
+    """Items from Python values handed in: a dict with `resourceType` is that resource, another dict is untyped."""
     if value is None:
         return []
     if value.__class__ is list or value.__class__ is tuple:
@@ -163,7 +164,7 @@ def equal(x: Item, y: Item) -> bool | None:
 
 def _as_quantity(value: Any) -> Quantity | None:
     if value.__class__ is Quantity:
-        return value  # type: ignore[no-any-return]
+        return value
     return Quantity(Decimal(value)) if value.__class__ in _NUMBERS else None
 
 
@@ -311,7 +312,7 @@ def order(x: Item, y: Item) -> int | None:
         return None
     kind, other = a.__class__, b.__class__
     if (kind is str and other is str) or (kind in _NUMBERS and other in _NUMBERS):
-        return (a > b) - (a < b)
+        return int(a > b) - int(a < b)
     if isinstance(a, Temporal) and isinstance(b, Temporal) and isinstance(a, FHIRTime) is isinstance(b, FHIRTime):
         return temporal.compare(a, b)
     left, right = _as_quantity(a), _as_quantity(b)

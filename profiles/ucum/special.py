@@ -9,7 +9,7 @@ Number = Fraction
 
 
 class Special(NamedTuple):
-    """`to_base` turns a value into one of `unit` (base units), `from_base` back; without functions it stands for itself."""
+    """`to_base` turns a value into one of `unit`, `from_base` back; without functions it stands for itself."""
 
     unit: str | None
     to_base: Callable[[Fraction], Fraction] | None = None

@@ -26,7 +26,7 @@ class UcumError(ValueError):
 
 
 class Unit(NamedTuple):
-    """`factor` × the base units in `dimensions` (name, exponent; sorted); `special` names the function of a special unit."""
+    """`factor` × the base units in `dimensions` (name, exponent; sorted); `special` names a special unit's function."""
 
     factor: Fraction
     dimensions: tuple[tuple[str, int], ...] = ()
@@ -127,17 +127,17 @@ class _Parser:
                 raise self.error()
             self._match(_ANNOTATION)
             return Unit(Fraction(int(digits)))
-        found = _simple(atom)
-        if found is None:
+        known = _simple(atom)
+        if known is None:
             self.at -= len(atom)
             raise self.error()
         exponent = self._match(_EXPONENT)
         self._match(_ANNOTATION)
         if not exponent:
-            return found
+            return known
         if abs(int(exponent)) > MAX_EXPONENT:
             raise self.error()
-        return found.power(int(exponent))
+        return known.power(int(exponent))
 
 
 @cache

@@ -1,24 +1,24 @@
 """Existence, subsetting, combining. Source: https://hl7.org/fhirpath/N1/#existence, #subsetting, #combining."""
 
 from profiles.fhirpath.errors import FHIRPathError
-from profiles.fhirpath.functions.registry import function, test
+from profiles.fhirpath.functions.registry import function, truth_function
 from profiles.fhirpath.values import EMPTY, Items, boolean, distinct, identity, single, truth, type_of
 
 
-@test("empty")
+@truth_function("empty")
 def empty(items: Items) -> bool:
     """`empty()`."""
     return not items
 
 
-@test("not")
+@truth_function("not")
 def not_(items: Items) -> bool | None:
     """`not()`."""
     value = truth(items)
     return None if value is None else not value
 
 
-@test("hasValue")
+@truth_function("hasValue")
 def has_value(items: Items) -> bool:
     """`hasValue()`: one primitive that has more than extensions."""
     if len(items) != 1:
@@ -43,44 +43,44 @@ def _all(items: Items, wanted: bool) -> bool:
     return found
 
 
-@test("allTrue")
+@truth_function("allTrue")
 def all_true(items: Items) -> bool:
     """`allTrue()`."""
     return _all(items, True)
 
 
-@test("allFalse")
+@truth_function("allFalse")
 def all_false(items: Items) -> bool:
     """`allFalse()`."""
     return _all(items, False)
 
 
-@test("anyTrue")
+@truth_function("anyTrue")
 def any_true(items: Items) -> bool:
     """`anyTrue()`."""
     return bool(items) and not _all(items, False)
 
 
-@test("anyFalse")
+@truth_function("anyFalse")
 def any_false(items: Items) -> bool:
     """`anyFalse()`."""
     return bool(items) and not _all(items, True)
 
 
-@test("subsetOf", least=1)
+@truth_function("subsetOf", least=1)
 def subset_of(items: Items, others: Items) -> bool:
     """`subsetOf(other)`."""
     known = {identity(item) for item in others}
     return all(identity(item) in known for item in items)
 
 
-@test("supersetOf", least=1)
+@truth_function("supersetOf", least=1)
 def superset_of(items: Items, others: Items) -> bool:
     """`supersetOf(other)`."""
     return subset_of(others, items)
 
 
-@test("isDistinct")
+@truth_function("isDistinct")
 def is_distinct(items: Items) -> bool:
     """`isDistinct()`."""
     return len(distinct(items)) == len(items)
@@ -125,7 +125,7 @@ def _number(items: Items) -> int:
     value = single(items)
     if value.__class__ is not int:
         raise FHIRPathError("expected an Integer")
-    return max(0, value)  # type: ignore[no-any-return]
+    return max(0, value)
 
 
 @function("skip", least=1)

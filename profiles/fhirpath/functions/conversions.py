@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from profiles.fhirpath import temporal
-from profiles.fhirpath.functions.registry import function, test
+from profiles.fhirpath.functions.registry import function, truth_function
 from profiles.fhirpath.functions.strings import text
 from profiles.fhirpath.quantity import CALENDAR, Quantity
 from profiles.fhirpath.temporal import FHIRDate, FHIRDateTime, FHIRTime, Temporal
@@ -87,7 +87,7 @@ def to_time(value: Any) -> FHIRTime | None:
 def to_quantity(value: Any) -> Quantity | None:
     """A Quantity: of a number with the unit 1, of a String as a literal is written."""
     if value.__class__ is Quantity:
-        return value  # type: ignore[no-any-return]
+        return value
     if value.__class__ in (bool, int, Decimal):
         return Quantity(Decimal(value))
     match = _QUANTITY.fullmatch(value) if value.__class__ is str else None
@@ -116,7 +116,7 @@ def _enter(name: str, convert: Callable[[Any], Any]) -> None:
         found = None if value is None else convert(value)
         return EMPTY if found is None else [found]
 
-    @test(f"convertsTo{name}")
+    @truth_function(f"convertsTo{name}")
     def converts(items: Items) -> bool | None:
         value = single(items)
         return None if value is None else convert(value) is not None
@@ -136,7 +136,7 @@ def to_string(items: Items, fmt: Items = EMPTY) -> Items:
     return EMPTY if found is None else [found]
 
 
-@test("convertsToString", most=1)
+@truth_function("convertsToString", most=1)
 def converts_to_string(items: Items, fmt: Items = EMPTY) -> bool | None:
     """`convertsToString()`."""
     value = single(items)
@@ -162,7 +162,7 @@ def to_quantity_(items: Items, unit: Items = EMPTY) -> Items:
     return EMPTY if found is None else [found]
 
 
-@test("convertsToQuantity", most=1)
+@truth_function("convertsToQuantity", most=1)
 def converts_to_quantity(items: Items, unit: Items = EMPTY) -> bool | None:
     """`convertsToQuantity([unit])`."""
     return _in_unit(items, unit) is not None if items else None

@@ -1,6 +1,10 @@
-"""Today, the parts of dates, precision and boundaries. Source: https://build.fhir.org/ig/HL7/FHIRPath/#lowboundary, #precision."""
+"""Today, the parts of dates, precision and boundaries.
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+Source: https://build.fhir.org/ig/HL7/FHIRPath/#lowboundary, #precision.
+"""
+
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
+from typing import Any
 
 from profiles.fhirpath.environment import Environment
 from profiles.fhirpath.functions.registry import function
@@ -67,11 +71,11 @@ def high_boundary(items: Items, places: Items = EMPTY) -> Items:
     return _boundary(single(items), integer(places), 1)
 
 
-def _boundary(value: object, places: int | None, direction: int) -> Items:
+def _boundary(value: Any, places: int | None, direction: int) -> Items:
     if isinstance(value, Quantity):
         found = _number_boundary(value.value, places, direction)
         return EMPTY if found is None else [value._replace(value=found)]
-    if isinstance(value, Decimal | int) and value.__class__ is not bool:
+    if value.__class__ in (int, Decimal):
         found = _number_boundary(Decimal(value), places, direction)
         return EMPTY if found is None else [found]
     if isinstance(value, Temporal):
@@ -86,7 +90,9 @@ def _number_boundary(value: Decimal, places: int | None, direction: int) -> Deci
         return None
     half = Decimal(5).scaleb(-_places(value) - 1)
     edge = _CONTEXT.add(value, half * direction)
-    return edge.quantize(Decimal(1).scaleb(-wanted), ROUND_FLOOR if direction < 0 else ROUND_CEILING, _CONTEXT)
+    # As HL7's suite has it: an edge away from zero rounds by halves, one toward zero is cut.
+    outward = (edge < 0) == (direction < 0)
+    return edge.quantize(Decimal(1).scaleb(-wanted), ROUND_HALF_UP if outward else ROUND_DOWN, _CONTEXT)
 
 
 def _temporal_boundary(value: Temporal, digits: int | None, direction: int) -> Temporal | None:
@@ -123,11 +129,13 @@ def _filled(parts: tuple[int, ...], direction: int) -> tuple[int, ...]:
     return (*parts, *greatest[len(parts) :])
 
 
-def _part(name: str, kinds: tuple[type, ...], position: int) -> None:
+def _part(name: str, kinds: tuple[type[Temporal], ...], position: int) -> None:
     @function(name)
     def part(items: Items) -> Items:
         value = single(items)
-        return [value.parts[position]] if isinstance(value, kinds) and value.precision > position else EMPTY
+        if not isinstance(value, kinds):
+            return EMPTY
+        return list(value.parts[position : position + 1])
 
 
 _DAYS, _CLOCKS = (FHIRDate, FHIRDateTime), (FHIRDateTime, FHIRTime)

@@ -4,7 +4,7 @@ from typing import Any
 
 from profiles.fhirpath.environment import Environment
 from profiles.fhirpath.errors import FHIRPathError
-from profiles.fhirpath.functions.registry import function, test
+from profiles.fhirpath.functions.registry import function, truth_function
 from profiles.fhirpath.functions.strings import text
 from profiles.fhirpath.model import UNTYPED, Type, fhir_type, is_fhir_type
 from profiles.fhirpath.values import EMPTY, Items, TypeInfo, type_of, wrap
@@ -30,7 +30,7 @@ def _extensions(item: Any) -> list[dict[str, Any]]:
     return [part for part in found if part.__class__ is dict] if found.__class__ is list else []
 
 
-@test("hasExtension", least=1)
+@truth_function("hasExtension", least=1)
 def has_extension(items: Items, url: Items) -> bool:
     """`hasExtension(url)`."""
     return bool(extension(items, url))
@@ -92,8 +92,8 @@ def type_info(items: Items) -> Items:
 def resolve(env: Environment, items: Items) -> Items:
     """`resolve()`: the resources that references, or URLs, point to.
 
-    A `#id` is looked for among the contained, a full URL among the entries of the Bundle; the rest the host's `resolver`
-    is asked for. Where the target cannot be had, its type alone is known from `Type/id` (enough for `resolve() is Patient`).
+    A `#id` is looked for among the contained, a full URL among the entries of the Bundle; for the rest the host's
+    `resolver` is asked. Without a resolver the type alone is known, from `Type/id` (enough for `resolve() is Patient`).
     """
     return [found for item in items for found in _resolve(env, item)]
 
@@ -122,16 +122,16 @@ def _type_in(reference: str) -> Type | None:
     return kind if kind.is_resource else None
 
 
-@test("htmlChecks", "htmlChecks2")
+@truth_function("htmlChecks", "htmlChecks2")
 def html_checks(items: Items) -> bool | None:
     """`htmlChecks()`: whether the narrative keeps FHIR's rules for XHTML."""
-    from profiles.fhirpath.narrative import acceptable
+    from profiles.validator.narrative import is_narrative
 
     value = text(items)
-    return None if value is None else acceptable(value)
+    return None if value is None else is_narrative(value)
 
 
-@test("conformsTo", least=1, env=True)
+@truth_function("conformsTo", least=1, env=True)
 def conforms_to(env: Environment, items: Items, profile: Items) -> bool | None:
     """`conformsTo(url)`: asks the host's `conforms(resource, url)`; without it, knows FHIR's own types by their URL."""
     url = text(profile)

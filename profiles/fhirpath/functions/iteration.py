@@ -29,7 +29,7 @@ def scoped(node: Node, run: Any) -> Any:
 
         def indexed(this: Items, env: Environment) -> Any:
             outer = env.index
-            env.index = this.index if isinstance(this, _Indexed) else outer
+            env.index = this.position if isinstance(this, _Indexed) else outer
             try:
                 return inner(this, env)
             finally:
@@ -53,9 +53,9 @@ def scoped(node: Node, run: Any) -> Any:
 class _Indexed(list[Any]):
     """The collection of one item that is `$this`, which knows its `$index`."""
 
-    def __init__(self, item: Any, index: int) -> None:
+    def __init__(self, item: Any, position: int) -> None:
         super().__init__((item,))
-        self.index = index
+        self.position = position
 
 
 def each(node: Node, items: Items) -> list[Items]:
@@ -205,7 +205,7 @@ def _criterion(items: Items, call: Call) -> bool:
 
 @form("sort", most=20)
 def sort(compiler: Compiler, call: Call, base: Closure) -> Closure:
-    """`sort([key, …])`: a key with a minus sign sorts downward. Items without the key come first."""
+    """`sort([key, …])`: a key with a minus sign sorts downward. Items without the key come first, either way."""
     keys: list[tuple[Closure, int]] = []
     for node in call.arguments:
         descending = isinstance(node, Unary) and node.operator == "-"
@@ -217,7 +217,11 @@ def sort(compiler: Compiler, call: Call, base: Closure) -> Closure:
 
         def compare(a: Any, b: Any) -> int:
             for (_, direction), x, y in zip(keys, a[0], b[0], strict=True):
-                found = (x is not None) - (y is not None) if x is None or y is None else order(x, y)
+                if x is None or y is None:
+                    if x is not y:
+                        return -1 if x is None else 1
+                    continue
+                found = order(x, y)
                 if found:
                     return found * direction
             return 0
@@ -251,7 +255,7 @@ def of_type(compiler: Compiler, call: Call, base: Closure) -> Closure:
 
 @form("trace", least=1, most=2)
 def trace(compiler: Compiler, call: Call, base: Closure) -> Closure:
-    """`trace(name[, projection])`: hands both to the host's `trace` callable, if there is one; the input passes through."""
+    """`trace(name[, projection])`: hands both to the host's `trace`, if there is one; the input passes through."""
     name = compiler.items(call.arguments[0])
     projection = _projection(compiler, call.arguments[1]) if len(call.arguments) > 1 else None
 

@@ -1,7 +1,8 @@
 """The table of functions, and how a plain Python function becomes an entry of it.
 
-A plain function takes the items of its input and of each argument, and answers items. A test answers True, False or None.
-A special form takes the compiler and the call itself, and makes its own closure (it evaluates arguments per item, or not at all).
+A plain function takes the items of its input and of each argument, and answers items; a truth function
+answers True, False or None. A special form takes the compiler and the call itself, and makes its own closure (it
+evaluates arguments per item, or not at all).
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Function(NamedTuple):
-    """`least` to `most` arguments; `form` makes the closure, `condition` the condition where the answer is a Boolean."""
+    """`least` to `most` arguments; `form` makes the closure, `condition` the condition of a truth function."""
 
     least: int
     most: int
@@ -41,7 +42,7 @@ def function(*names: str, least: int = 0, most: int | None = None, env: bool = F
     return enter
 
 
-def test(*names: str, least: int = 0, most: int | None = None, env: bool = False) -> Callable[[F], F]:
+def truth_function(*names: str, least: int = 0, most: int | None = None, env: bool = False) -> Callable[[F], F]:
     """Enter a plain function that answers a truth."""
 
     def enter(python: F) -> F:

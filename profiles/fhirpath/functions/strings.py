@@ -4,14 +4,16 @@ import base64
 import binascii
 import html
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 from profiles.fhirpath.errors import FHIRPathError
-from profiles.fhirpath.functions.registry import function, test
+from profiles.fhirpath.functions.registry import function, truth_function
 from profiles.fhirpath.regex import pattern
 from profiles.fhirpath.values import EMPTY, Items, single, type_of
 
+_JSON_ESCAPE = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+|\\.")
 MAX_RESULT = 10_000_000
 """Characters that replacing may produce."""
 
@@ -20,9 +22,9 @@ def text(items: Items) -> str | None:
     """The one String, None when empty; FHIRPathError for anything else."""
     value = single(items)
     if value is None or value.__class__ is str:
-        return value  # type: ignore[no-any-return]
+        return value
     if items[0].__class__ is tuple and items[0][0].__class__ is str:
-        return items[0][0]  # type: ignore[no-any-return]  # a date's text is its String
+        return items[0][0]  # a date's text is its String
     raise FHIRPathError(f"expected a String, found {type_of(items[0])}")
 
 
@@ -30,7 +32,7 @@ def integer(items: Items) -> int | None:
     """The one Integer, None when empty; FHIRPathError for anything else."""
     value = single(items)
     if value is None or value.__class__ is int:
-        return value  # type: ignore[no-any-return]
+        return value
     raise FHIRPathError(f"expected an Integer, found {type_of(items[0])}")
 
 
@@ -47,13 +49,13 @@ def _of_two(python: Callable[[str, str], Any]) -> Callable[[Items, Items], bool 
     return run
 
 
-test("startsWith", least=1)(_of_two(str.startswith))
-test("endsWith", least=1)(_of_two(str.endswith))
-test("contains", least=1)(_of_two(lambda a, b: b in a))
-test("matches", least=1, most=2)(
+truth_function("startsWith", least=1)(_of_two(str.startswith))
+truth_function("endsWith", least=1)(_of_two(str.endswith))
+truth_function("contains", least=1)(_of_two(lambda a, b: b in a))
+truth_function("matches", least=1, most=2)(
     lambda items, regex, flags=EMPTY: _of_two(lambda a, b: pattern(b, text(flags) or "").search(a))(items, regex)
 )
-test("matchesFull", least=1, most=2)(
+truth_function("matchesFull", least=1, most=2)(
     lambda items, regex, flags=EMPTY: _of_two(lambda a, b: pattern(b, text(flags) or "").fullmatch(a))(items, regex)
 )
 
@@ -187,7 +189,7 @@ _ESCAPE: dict[str, Callable[[str], str]] = {
 }
 _UNESCAPE: dict[str, Callable[[str], str]] = {
     "html": html.unescape,
-    "json": lambda value: str(json.loads(f'"{value}"')),
+    "json": lambda value: _JSON_ESCAPE.sub(lambda match: str(json.loads(f'"{match[0]}"')), value),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from profiles.fhirpath.environment import Environment
 from profiles.fhirpath.errors import FHIRPathError
-from profiles.fhirpath.functions.registry import test
+from profiles.fhirpath.functions.registry import truth_function
 from profiles.fhirpath.functions.strings import text
 from profiles.fhirpath.values import Items
 
@@ -25,7 +25,7 @@ def codings(item: Any) -> list[tuple[str | None, str]]:
     return [(part.get("system"), part["code"]) for part in found if part.__class__ is dict and "code" in part]
 
 
-@test("memberOf", least=1, env=True)
+@truth_function("memberOf", least=1, env=True)
 def member_of(env: Environment, items: Items, value_set: Items) -> bool | None:
     """`memberOf(url)`: whether one of the item's codes is in the value set; empty where the value set is not known."""
     url = text(value_set)
@@ -46,13 +46,13 @@ def member_of(env: Environment, items: Items, value_set: Items) -> bool | None:
     return any((code in codes) if system is None else (system, code) in members for system, code in codings(items[0]))
 
 
-@test("subsumes", least=1, env=True)
+@truth_function("subsumes", least=1, env=True)
 def subsumes(env: Environment, items: Items, others: Items) -> bool | None:
     """`subsumes(code)`: whether the item's code is the other's or an ancestor of it."""
     return _subsumes(env, items, others)
 
 
-@test("subsumedBy", least=1, env=True)
+@truth_function("subsumedBy", least=1, env=True)
 def subsumed_by(env: Environment, items: Items, others: Items) -> bool | None:
     """`subsumedBy(code)`: whether the item's code is the other's or below it."""
     return _subsumes(env, others, items)
