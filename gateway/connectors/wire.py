@@ -23,7 +23,10 @@ log = logging.getLogger(__name__)
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 CONNECT_S = 5.0
-SHOWN_HEADERS = frozenset({"accept", "content-type", "content-length", "retry-after", "x-timestamp", "x-request-id"})
+SHOWN_HEADERS = frozenset(
+    "accept accept-encoding connection content-encoding content-length content-type date etag host location retry-after"
+    " server transfer-encoding user-agent via x-request-id x-timestamp".split()
+)
 
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
