@@ -14,6 +14,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ZONES = {"WIB": "Asia/Jakarta", "WITA": "Asia/Makassar", "WIT": "Asia/Jayapura"}
 
+RESERVED = frozenset({"fhir", "health", "ready", "api", "console"})
+"""First parts of addresses that no facility may take as its slug."""
+
 
 class VClaimAccount(BaseModel):
     """Credentials of one facility at BPJS VClaim (reference: TrustMark catalogue, 'Create Signature')."""
@@ -59,6 +62,13 @@ class Facility(BaseModel):
     options: dict[str, Any] = Field(
         default_factory=dict, description="choices that mapping modules name in their heads"
     )
+
+    @field_validator("slug")
+    @classmethod
+    def _not_reserved(cls, value: str) -> str:
+        if value in RESERVED:
+            raise ValueError(f"{value!r} is an address of the gateway itself; choose another slug")
+        return value
 
     @property
     def zone(self) -> str:

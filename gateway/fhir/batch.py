@@ -46,10 +46,15 @@ def response(entry: Entry, answer: Answer) -> dict[str, Any]:
         said["outcome"] = {"resourceType": "OperationOutcome", "issue": answer.issues}
     if answer.resource is not None:
         row["resource"] = answer.resource
-    elif version is not None and not version.deleted and answer.status != HTTPStatus.NOT_MODIFIED:
-        if entry.route.method == "GET" or call.prefer.returns == "representation":
-            row["resource"] = call.shown(version.content)
+    elif version is not None and _shown(entry, answer.status) and not version.deleted:
+        row["resource"] = call.shown(version.content)
     return row
+
+
+def _shown(entry: Entry, code: int) -> bool:
+    if code == HTTPStatus.NOT_MODIFIED:
+        return False
+    return entry.route.method == "GET" or entry.call.prefer.returns == "representation"
 
 
 def status(code: int) -> str:

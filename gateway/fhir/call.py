@@ -4,7 +4,7 @@ An HTTP request is one Call; each entry of a batch or transaction is one too, an
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
@@ -91,10 +91,6 @@ class Call:
         except fhirjson.FhirJsonError as bad:
             where = f" (line {bad.line}, column {bad.column})" if bad.line else ""
             raise FhirError("GF-301", reason=f"{bad}{where}") from None
-
-    def with_body(self, body: bytes) -> "Call":
-        """The same call with another body."""
-        return replace(self, body=body)
 
     def expect_media(self, types: Sequence[str], wanted: str) -> None:
         """Refuse a body of another media type (GF-105). No Content-Type at all is taken for the first."""

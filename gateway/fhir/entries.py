@@ -33,8 +33,8 @@ class Entry:
 
 
 def checked(call: Call, bundle: Resource) -> list[dict[str, Any]]:
-    """The raw entries of a Bundle within its limits. Raises FhirError GF-502, and Rejected for the Bundle's own form."""
-    rows = bundle.get("entry", [])
+    """The raw entries of a Bundle. Raises FhirError GF-502, and Rejected for the Bundle's own form."""
+    rows: list[dict[str, Any]] = bundle.get("entry", [])
     limit = call.services.settings.max_bundle_entries
     if isinstance(rows, list) and len(rows) > limit:
         raise FhirError("GF-502", count=len(rows), limit=limit, expression="Bundle.entry")

@@ -1,5 +1,8 @@
 """patch and conditional patch, as JSON Patch. Source: https://hl7.org/fhir/R4/http.html#patch, RFC 6902"""
 
+import base64
+import binascii
+from dataclasses import replace
 from typing import Any
 
 from gateway.errors import FhirError
@@ -14,7 +17,6 @@ from profiles.fhirjson import Resource
 from profiles.validator import Issue
 
 MEDIA = "application/json-patch+json"
-CONTENT_TYPE = f"{MEDIA}; charset=utf-8"
 
 
 async def patch(call: Call) -> Answer:
@@ -46,13 +48,26 @@ async def conditional_patch(call: Call) -> Answer:
 
 def read_patch(call: Call) -> Any:
     """The operations: the body, or in a Bundle a Binary that holds them. Raises FhirError GF-105, GF-301, GF-305."""
+    body = call.body
     if call.resource is None:
         call.expect_media((MEDIA,), MEDIA)
+    else:
+        body = _in_binary(call.resource)
     # wrapped as a member, the array passes the same limits as a resource does
-    wrapped = call.with_body(b'{"patch":' + (call.body or b"null") + b"}").json()
+    wrapped = replace(call, body=b'{"patch":' + (body or b"null") + b"}").json()
     if len(wrapped) != 1:
         raise FhirError("GF-305", reason="more than one JSON value")
     return wrapped["patch"]
+
+
+def _in_binary(resource: Resource) -> bytes:
+    """Source: https://hl7.org/fhir/R4/http.html#jsonpatch (in a Bundle, a JSON Patch travels as a Binary)"""
+    if resource.get("resourceType") != "Binary" or resource.get("contentType") != MEDIA:
+        raise FhirError("GF-105", format=str(resource.get("resourceType")), wanted=f"a Binary of contentType {MEDIA}")
+    try:
+        return base64.b64decode(resource.get("data", ""), validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise FhirError("GF-305", reason="Binary.data is not base64") from None
 
 
 def patched(call: Call, operations: Any, before: Version) -> tuple[Change, list[Issue]]:

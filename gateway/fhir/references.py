@@ -7,7 +7,7 @@ and uuid, and in the narrative) and https://hl7.org/fhir/R4/bundle.html#referenc
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from profiles import definitions
 from profiles.fhirjson import Resource
@@ -43,7 +43,7 @@ def rewritten(resource: Resource, rewrite: Callable[[str], str], links: Mapping[
 
     Untouched parts are shared with the source.
     """
-    return cast(Resource, _copy(resource, rewrite, links))
+    return _copy(resource, rewrite, links)
 
 
 def _copy(node: dict[str, Any], rewrite: Callable[[str], str], links: Mapping[str, str]) -> dict[str, Any]:

@@ -60,10 +60,10 @@ ROUTES = (
 )
 
 _TABLE: dict[str, dict[str, Route]] = {}
-for _route in ROUTES:
-    _TABLE.setdefault(_route.shape, {})[_route.method] = _route
-    if _route.method == "GET":
-        _TABLE[_route.shape]["HEAD"] = _route
+for _each in ROUTES:
+    _TABLE.setdefault(_each.shape, {})[_each.method] = _each
+    if _each.method == "GET":
+        _TABLE[_each.shape]["HEAD"] = _each
 
 
 def find(method: str, path: str) -> tuple[Route, str, str, str]:

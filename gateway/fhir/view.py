@@ -67,16 +67,18 @@ def check_accept(header: bytes) -> None:
     for part in header.decode("latin-1").split(","):
         media, _, parameters = part.partition(";")
         options = dict(item.strip().split("=", 1) for item in parameters.split(";") if "=" in item)
-        if media.strip().lower() in JSON_NAMES and options.get("fhirVersion", "4.0").startswith("4.0"):
-            if options.get("q") not in ("0", "0.0"):
-                return
+        fits = media.strip().lower() in JSON_NAMES and options.get("fhirVersion", "4.0").startswith("4.0")
+        if fits and options.get("q") not in ("0", "0.0"):
+            return
         refused = refused or part.strip()
     raise FhirError("GF-104", format=refused)
 
 
 def view(query: list[tuple[str, str]]) -> tuple[View, list[tuple[str, str]]]:
     """Split the general parameters off a query. Raises FhirError GF-104, GF-108."""
-    pretty, summary, elements, rest = False, "false", (), []
+    pretty, summary = False, "false"
+    elements: tuple[str, ...] = ()
+    rest = []
     for name, value in query:
         if name == "_format":
             # a + in a URL is a space
