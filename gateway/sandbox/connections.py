@@ -7,9 +7,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class Connections:
-    """The transports by their client's address."""
+    """The transports by their client's address; `opened` counts them all."""
 
     def __init__(self) -> None:
+        self.opened = 0
         self._open: dict[tuple[str, int], asyncio.Transport] = {}
 
     def cut(self, client: tuple[str, int] | None) -> None:
@@ -21,17 +22,18 @@ class Connections:
 
     def protocol(self) -> type[asyncio.Protocol]:
         """uvicorn's HTTP protocol, with every connection noted here."""
-        connections = self._open
+        noted = self
 
         class Noted(HttpToolsProtocol):
             def connection_made(self, transport: Any) -> None:
                 super().connection_made(transport)
                 if self.client:
-                    connections[self.client] = transport
+                    noted._open[self.client] = transport
+                    noted.opened += 1
 
             def connection_lost(self, exc: Exception | None) -> None:
                 if self.client:
-                    connections.pop(self.client, None)
+                    noted._open.pop(self.client, None)
                 super().connection_lost(exc)
 
         return Noted

@@ -25,6 +25,7 @@ class Sandbox:
 
     url: str
     state: State
+    connections: Connections
 
     @property
     def vclaim_url(self) -> str:
@@ -97,7 +98,7 @@ async def running_sandbox(
             if serving.done():
                 await serving
             await asyncio.sleep(0.005)
-        yield Sandbox(_address(listener), state)
+        yield Sandbox(_address(listener), state, connections)
     finally:
         server.should_exit = server.force_exit = True
         await serving
@@ -108,7 +109,7 @@ def serve(host: str, port: int, seeds: Sequence[Path], announce: Callable[[Sandb
     """Serve the sandbox alone until it is told to stop; `announce` is called once it listens."""
     state, connections = State(seeds), Connections()
     listener = _listener(host, port)
-    announce(Sandbox(_address(listener), state))
+    announce(Sandbox(_address(listener), state, connections))
     try:
         uvicorn.Server(_config(state, connections)).run(sockets=[listener])
     finally:

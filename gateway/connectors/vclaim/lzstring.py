@@ -36,6 +36,7 @@ def decompress(packed: str, *, max_characters: int = MAX_CHARACTERS) -> str:
     """Unpack `packed`; raise LZStringError where it is malformed, cut off, or unpacks to more than the limit."""
     bits = _reversed_bits(packed)
     end = len(bits)
+    first = end - 6 * len(packed)
     numbers = _numbers
     entries = ["", "", ""]
     size, limit, width = 3, 4, 2
@@ -43,7 +44,7 @@ def decompress(packed: str, *, max_characters: int = MAX_CHARACTERS) -> str:
     found: list[str] = []
     while True:
         start = end - width
-        if start < 0:
+        if start < first:
             raise LZStringError("the packed text is cut off")
         code = numbers[bits[start:end]]
         end = start
@@ -58,7 +59,7 @@ def decompress(packed: str, *, max_characters: int = MAX_CHARACTERS) -> str:
             return _joined(found)
         else:
             start = end - (8 if code == _NEW_8_BITS else 16)
-            if start < 0:
+            if start < first:
                 raise LZStringError("the packed text is cut off")
             entry = chr(numbers[bits[start:end]])
             end = start
