@@ -3,6 +3,7 @@
 from gateway.outbox.attempt import Attempt
 from gateway.outbox.plan import plan
 from gateway.outbox.rows import OPEN, STATES, Planned, Reason, Row, Settlement, State
+from gateway.outbox.running import delivering
 from gateway.outbox.worker import Deliver, Worker
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "Settlement",
     "State",
     "Worker",
+    "delivering",
     "plan",
 ]

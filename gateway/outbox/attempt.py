@@ -47,9 +47,9 @@ class Attempt:
     async def sending(self, what: str, content: bytes) -> AsyncIterator[None]:
         """Around a request whose repetition would not be harmless; `what` names it, `content` is its payload.
 
-        Notes durably that it is about to leave, so that whoever finds the row after a crash asks before it sends.
-        Only a clear answer, good or bad, settles it. Raises LeaseLost if the row is no longer ours, Unchanged if this
-        content was refused before.
+        Notes durably that it is about to leave, so that whoever finds the row after a crash asks before it sends. A
+        clear "no" takes the note back; after a "yes" it stands until what came of it is recorded (`recorded`, or the
+        row's settlement). Raises LeaseLost if the row is no longer ours, Unchanged if this content was refused before.
         """
         digest = hashlib.sha256(content).hexdigest()
         if digest == self.row.refused:
@@ -69,6 +69,9 @@ class Attempt:
             raise
         finally:
             await self.flush()
+
+    def recorded(self) -> None:
+        """What came of everything that was sent is kept: nothing is left to ask for."""
         self.unsettled = False
 
     def observe(self, exchange: Exchange) -> None:

@@ -147,6 +147,14 @@ PAUSE = """
 INSERT INTO outbox_pause (facility, destination, reason) VALUES ($1, $2, $3::text::jsonb)
 ON CONFLICT (facility, destination) DO NOTHING"""
 
+SENT = """
+SELECT local, digest FROM outbox_sent
+WHERE facility = $1 AND destination = $2 AND step = $3 AND local = ANY ($4::text[])"""
+NOTE_SENT = """
+INSERT INTO outbox_sent (facility, destination, step, local, digest)
+SELECT $1, $2, $3, * FROM unnest($4::text[], $5::bytea[])
+ON CONFLICT (facility, destination, local, step) DO UPDATE SET digest = excluded.digest, sent = now()"""
+
 HASTEN = """
 UPDATE outbox SET due = now()
 WHERE facility = $1 AND destination = $2 AND state = 'due' AND attempts > 0 AND due > now()"""
@@ -232,6 +240,19 @@ async def settle(connection: Connection, settlements: Sequence[Settlement]) -> s
         [None if s.result is None else _json(s.result) for s in settlements],
     )
     return {record[0] for record in records}
+
+
+async def sent(connection: Connection, row: Row, step: str, local: Sequence[str]) -> dict[str, bytes]:
+    """Digest of what a step of the row's module last delivered of each local resource."""
+    what = f"{row.operation}:{step}"
+    records = await connection.fetch(SENT, row.facility, row.destination, what, list(local))
+    return {record[0]: record[1] for record in records}
+
+
+async def note_sent(connection: Connection, row: Row, digests: Mapping[str, bytes]) -> None:
+    """Remember what this step has delivered."""
+    values = list(digests), list(digests.values())
+    await connection.execute(NOTE_SENT, row.facility, row.destination, f"{row.operation}:{row.step}", *values)
 
 
 async def release(connection: Connection, rows: Sequence[Row]) -> None:

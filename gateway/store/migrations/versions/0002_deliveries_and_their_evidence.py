@@ -93,12 +93,12 @@ CREATE TABLE outbox_sent (
     facility text NOT NULL,
     destination text NOT NULL,
     local text NOT NULL,
-    remote text NOT NULL,
+    step text NOT NULL,
     digest bytea NOT NULL,
     sent timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (facility, destination, local)
+    PRIMARY KEY (facility, destination, local, step)
 );
-COMMENT ON COLUMN outbox_sent.digest IS 'SHA-256 of what the destination has of this resource: unchanged is not sent again';
+COMMENT ON COLUMN outbox_sent.digest IS 'SHA-256 of what the step last delivered: unchanged is not sent again';
 """
 
 

@@ -1,0 +1,32 @@
+"""A worker with its deliveries, for as long as a block lasts: in `gapura serve`, and alone in `gapura worker`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gateway.outbox.desk import Desk
+from gateway.outbox.satusehat import SatusehatDelivery
+from gateway.outbox.vclaim import VClaimDelivery
+from gateway.outbox.worker import Worker
+from gateway.settings import Settings
+from gateway.store import Store
+
+
+@asynccontextmanager
+async def delivering(store: Store, settings: Settings) -> AsyncIterator[Worker]:
+    """Deliver what is due while the block runs; what is under way at its end is finished or given back."""
+    desk = Desk(store, settings)
+    worker = Worker(
+        store,
+        {"vclaim": VClaimDelivery(desk), "satusehat": SatusehatDelivery(desk)},
+        batch=settings.worker_batch,
+        lease_s=settings.lease_s,
+        max_attempts=settings.max_attempts,
+    )
+    running = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        await running
+        await desk.close()
