@@ -52,6 +52,6 @@ class SearchIndex:
             try:
                 await connection.execute(KNOW, type, codes)
                 rows = await connection.fetch(OF_TYPE, type)
-                self._numbers[type] = {code: number for code, number in rows}
+                self._numbers[type] = {row[0]: row[1] for row in rows}
             finally:
                 await connection.close()

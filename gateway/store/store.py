@@ -9,16 +9,21 @@ from typing import Any
 import asyncpg
 
 from gateway.settings import Settings
+from profiles.fhirjson import Resource
 
 from . import crosswalk, read
 from .embedded import EmbeddedServer
 from .errors import SchemaMismatch, StoreError, VersionConflict
 from .facilities import Facilities, Place
 from .index import SearchIndex
+from .match import match
 from .migrate import current, head, migrate
-from .model import Also, Audits, Change, Connection, Page, Remote, Version
+from .model import Also, Audits, Change, Connection, Page, Query, Remote, Version
 from .pool import Pool, connect, translated
 from .rows import Batch
+from .search.run import numbers, run
+from .search.syntax import parse
+from .visit import gather
 from .write import Committer, Head, Heads, head_row, heads, new_id, plan, validation_row, version_row
 
 CONNECTIONS = 16
@@ -184,6 +189,28 @@ class Store:
             place = self._facilities[facility]
             return await read.history(connection, place, type, id, since, until, count, cursor)
 
+    async def search(
+        self, facility: str, type: str, query: Query, *, compartment: tuple[str, str] | None = None
+    ) -> Page:
+        """One page of the resources that meet a query, with `_cursor` the page after another.
+
+        `compartment` restricts it: `("Patient", "123")`. Without `_sort` the newest resource comes first.
+        Raises BadParameter for every parameter that is unknown or malformed, naming those that are known.
+        """
+        place, search = self._facilities[facility], parse(type, query)
+        count = self.settings.default_page_size if search.count is None else search.count
+        known = await numbers(search, self._index)
+        async with self._pool.connection() as connection:
+            return await run(connection, place, search, known, min(count, self.settings.max_page_size), compartment)
+
+    async def visit(self, facility: str, encounter_id: str) -> Resource:
+        """The visit as one `collection` Bundle: the Encounter first, then what belongs to it (see `visit.py`).
+
+        Raises NotFound, Gone.
+        """
+        async with self._pool.connection() as connection:
+            return await gather(connection, self._facilities[facility], encounter_id)
+
     # --- the crosswalk
 
     async def remote(self, facility: str, destination: str, local: Sequence[str]) -> dict[str, str]:
@@ -239,6 +266,14 @@ class Transaction:
         versions, batch = await self._store._plan(self.connection, self._place, changes, known, audits)
         await batch.write(self.connection)
         return versions
+
+    async def match(self, criteria: Sequence[tuple[str, Query]]) -> list[str | None]:
+        """The id that each (type, query) meets, None for none. Nobody else can match the same until this ends.
+
+        Call it once, with all criteria of the interaction: their locks are taken in one order. Raises BadParameter,
+        MultipleMatches, PreconditionFailed for criteria that say nothing.
+        """
+        return await match(self.connection, self._place, criteria, self._store._index)
 
     async def record(self, destination: str, pairs: Iterable[Remote]) -> None:
         """As `Store.record`."""

@@ -1,0 +1,120 @@
+"""Running a search: the page, its total, and what is included with it."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ..cursor import Cursor
+from ..extract import LINK
+from ..facilities import Place
+from ..index import SearchIndex
+from ..model import Connection, Page, Version
+from ..read import VERSION, version_of
+from .arguments import Arguments
+from .statement import Builder, Numbers, page, total
+from .syntax import Include, Search
+
+MOST_INCLUDED = 5_000
+"""Resources that one page may add by includes; more is left out with a warning."""
+ROUNDS = 10
+"""How often `:iterate` follows what it found."""
+
+FORWARD = f"""
+select distinct on (v.resource) {VERSION}, v.resource
+from reference_index i
+join resource t on t.facility = i.facility and t.type = i.target_type and t.id = i.target_id and not t.deleted
+join resource_version v on v.resource = t.key and v.version = t.version
+where i.facility = $1 and i.resource = any($2::bigint[]) and i.parameter <> $6
+  and ($3::integer is null or i.parameter = $3) and ($4::text is null or i.target_type = $4)
+  and t.key <> all($5::bigint[])
+limit $7"""
+
+BACKWARD = f"""
+select distinct on (v.resource) {VERSION}, v.resource
+from resource t
+join reference_index i on i.facility = t.facility and i.target_type = t.type and i.target_id = t.id
+join resource s on s.key = i.resource
+join resource_version v on v.resource = s.key and v.version = s.version
+where t.facility = $1 and t.key = any($2::bigint[]) and i.parameter <> $6
+  and ($3::integer is null or i.parameter = $3) and ($4::text is null or s.type = $4)
+  and s.key <> all($5::bigint[])
+limit $7"""
+
+
+async def numbers(search: Search, index: SearchIndex) -> Numbers:
+    """The numbers of all parameters of the types that the search names."""
+    return {type: await index.numbers(type) for type in set(search.types())}
+
+
+async def run(
+    connection: Connection,
+    place: Place,
+    search: Search,
+    known: Numbers,
+    count: int,
+    compartment: tuple[str, str] | None = None,
+) -> Page:
+    """One page of a search. Raises BadParameter for a value that does not fit its parameter."""
+    counted = None
+    if search.total != "none":
+        builder = Builder(place, known, Arguments())
+        counted = _number(await connection.fetchval(total(search, builder, compartment), *builder.arguments))
+    builder = Builder(place, known, Arguments())
+    statement, kinds = page(search, builder, compartment, count)
+    rows = await connection.fetch(statement, *builder.arguments)
+    shown = rows[:count]
+    more = str(Cursor(tuple(shown[-1])[6 : 6 + len(kinds)])) if len(rows) > count and shown else None
+    included, warnings = await _included(connection, place, search, known, [(row["key"], row["type"]) for row in shown])
+    return Page([version_of(place.slug, row) for row in shown], included, more, counted, warnings)
+
+
+def _number(answer: Any) -> int:
+    # `explain (format json)` answers a plan instead of a count
+    return answer if isinstance(answer, int) else int(json.loads(answer)[0]["Plan"]["Plan Rows"])
+
+
+async def _included(
+    connection: Connection, place: Place, search: Search, known: Numbers, matches: Sequence[tuple[int, str]]
+) -> tuple[list[Version], list[str]]:
+    found: list[Version] = []
+    seen = {key for key, _ in matches}
+    directions = [(FORWARD, i) for i in search.includes] + [(BACKWARD, i) for i in search.revincludes]
+    sources = list(matches)
+    for turn in range(ROUNDS if any(i.iterate for _, i in directions) else 1):
+        added: list[tuple[int, str]] = []
+        for statement, include in directions:
+            if turn and not include.iterate:
+                continue
+            for row in await _follow(connection, place, statement, include, known, sources, seen):
+                found.append(version_of(place.slug, row))
+                added.append((row["resource"], row["type"]))
+                seen.add(row["resource"])
+            if len(found) >= MOST_INCLUDED:
+                return found, [f"more than {MOST_INCLUDED} resources would be included; the rest is left out"]
+        if not added:
+            break
+        sources = added
+    return found, []
+
+
+async def _follow(
+    connection: Connection,
+    place: Place,
+    statement: str,
+    include: Include,
+    known: Numbers,
+    sources: Sequence[tuple[int, str]],
+    seen: set[int],
+) -> list[Any]:
+    forward = statement is FORWARD
+    keys = [key for key, type in sources if not forward or include.source in ("*", type)]
+    if not keys:
+        return []
+    parameter = include.parameter
+    number = known[parameter.type].get(parameter.code) if parameter else None
+    type = include.type
+    if not forward:
+        if include.type:
+            keys = [key for key, source in sources if source == include.type]
+        type = None if include.source == "*" else include.source
+    return await connection.fetch(statement, place.number, keys, number, type, list(seen), LINK, MOST_INCLUDED)
