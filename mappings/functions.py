@@ -4,6 +4,7 @@
 |---|---|
 | `resources('Type')` | the resources of that type in the visit |
 | `reference()` | `Type/id` of a resource of the visit |
+| `local()` | a reference as the visit's own `Type/id` |
 | `need('reason')` | the focus; where it is empty the product is held for that reason |
 | `hold('reason')` | nothing, and holds the product; a focus value is shown in the message |
 | `translate('map')` | the target code of a code, Coding, CodeableConcept or Identifier by a ConceptMap of the module |
@@ -35,6 +36,7 @@ def functions(maps: Mapping[str, ConceptMap], messages: Mapping[str, "Message"])
         "translate": lambda focus, name: _translate(maps, focus, name),
         "resources": _resources,
         "reference": _reference,
+        "local": lambda focus: [current.get().index.local(str(value)) for value in focus],
         "crosswalk": _crosswalk,
         "known": _known,
         "stable": lambda focus: [current.get().stable_id(str(value)) for value in focus],

@@ -176,7 +176,7 @@ class Module:
         token = current.set(Run(index, facility or {}, {}, None, None))
         try:
             found = [
-                (kind, _local(index, str(value)))
+                (kind, index.local(str(value)))
                 for kind, references in self._requires
                 for value in references(source, {"resolver": index.resolve})
             ]
@@ -204,11 +204,6 @@ def _ordered(context: Mapping[str, Any]) -> list[Any]:
     for key in context:
         known(key, CONTEXT, "context")
     return [context.get(key) for key in CONTEXT]
-
-
-def _local(index: Index, reference: str) -> str:
-    target = index.resolve(reference)
-    return (index.reference(target) if target is not None else None) or reference
 
 
 def _holds(result: list[Any]) -> bool:

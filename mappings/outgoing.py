@@ -89,9 +89,11 @@ class Outgoing:
         found = []
         for resource in senders:
             for reference in _references(resource):
-                target = run.index.resolve(reference)
-                local = (run.index.reference(target) if target else None) or reference
-                if (target["resourceType"] if target else reference.split("/")[0]) == kind:
+                local = run.index.local(reference)
+                target = run.index.resolve(local)
+                if (target["resourceType"] if target else local.split("/")[0]) != kind:
+                    continue
+                if target is None or not _is_the_facility(target, run):
                     found.append(local)
         return list(dict.fromkeys(found))
 
@@ -151,8 +153,7 @@ class Outgoing:
     def _target(self, reference: str, run: Run, path: str) -> str | None:
         if reference.startswith("#"):
             return reference
-        target = run.index.resolve(reference)
-        local = (run.index.reference(target) if target else None) or reference
+        target, local = run.index.resolve(reference), run.index.local(reference)
         kind = target["resourceType"] if target else local.split("/")[0]
         if target is not None and _is_the_facility(target, run):
             return f"Organization/{run.facility['organization_id']}"
@@ -204,10 +205,8 @@ def _by_dependency(chosen: list[tuple[str, Resource]], run: Run) -> list[tuple[s
         if reference in done or reference in above:
             return
         for other in _references(resources[reference]):
-            target = run.index.resolve(other)
-            local = run.index.reference(target) if target else None
-            if local in resources:
-                visit(str(local), above | {reference})
+            if (local := run.index.local(other)) in resources:
+                visit(local, above | {reference})
         done.setdefault(reference, resources[reference])
 
     for reference, _ in chosen:

@@ -48,6 +48,11 @@ class Index:
             found = self.by_reference.get("/".join(parts[-2:]))
         return found
 
+    def local(self, reference: str) -> str:
+        """A reference as the visit writes it, `Type/id`; one to a resource outside the visit stays as it is."""
+        target = self.resolve(reference)
+        return (self.references.get(id(target)) if target is not None else None) or reference
+
     def reference(self, resource: Resource) -> str | None:
         """`Type/id` of a resource of the visit; its fullUrl where it has no id yet."""
         return self.references.get(id(resource))

@@ -1,0 +1,1 @@
+"""The main job, end to end: whole visits as a SIMRS sends them."""
