@@ -6,7 +6,6 @@ The request path speaks asyncpg; `schema` describes the tables for the migration
 from .errors import (
     BadParameter,
     Gone,
-    MultipleMatches,
     NotFound,
     PreconditionFailed,
     SchemaMismatch,
@@ -30,7 +29,6 @@ __all__ = [
     "Gone",
     "Judgement",
     "Method",
-    "MultipleMatches",
     "NotFound",
     "Page",
     "PreconditionFailed",

@@ -28,15 +28,7 @@ class VersionConflict(StoreError):
 
 
 class PreconditionFailed(StoreError):
-    """The criteria of a conditional interaction do not allow it (412)."""
-
-
-class MultipleMatches(PreconditionFailed):
-    """Criteria that must meet one resource meet several (412). `count` is at least 2."""
-
-    def __init__(self, criteria: str, count: int) -> None:
-        super().__init__(f"{criteria} meets {count} resources; it must meet at most one")
-        self.count = count
+    """What the write asks cannot be done as asked: it changes one resource twice (412)."""
 
 
 class BadParameter(StoreError):

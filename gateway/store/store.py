@@ -16,7 +16,6 @@ from .embedded import EmbeddedServer
 from .errors import SchemaMismatch, StoreError, VersionConflict
 from .facilities import Facilities, Place
 from .index import SearchIndex
-from .match import match
 from .migrate import current, head, migrate
 from .model import Also, Audits, Change, Connection, Page, Query, Remote, Version
 from .pool import Pool, connect, translated
@@ -197,11 +196,21 @@ class Store:
         `compartment` restricts it: `("Patient", "123")`. Without `_sort` the newest resource comes first.
         Raises BadParameter for every parameter that is unknown or malformed, naming those that are known.
         """
-        place, search = self._facilities[facility], parse(type, query)
+        async with self._pool.connection() as connection:
+            return await self._search(connection, self._facilities[facility], type, query, compartment)
+
+    async def _search(
+        self,
+        connection: Connection,
+        place: Place,
+        type: str,
+        query: Query,
+        compartment: tuple[str, str] | None,
+    ) -> Page:
+        search = parse(type, query)
         count = self.settings.default_page_size if search.count is None else search.count
         known = await numbers(search, self._index)
-        async with self._pool.connection() as connection:
-            return await run(connection, place, search, known, min(count, self.settings.max_page_size), compartment)
+        return await run(connection, place, search, known, min(count, self.settings.max_page_size), compartment)
 
     async def visit(self, facility: str, encounter_id: str) -> Resource:
         """The visit as one `collection` Bundle: the Encounter first, then what belongs to it (see `visit.py`).
@@ -267,13 +276,9 @@ class Transaction:
         await batch.write(self.connection)
         return versions
 
-    async def match(self, criteria: Sequence[tuple[str, Query]]) -> list[str | None]:
-        """The id that each (type, query) meets, None for none. Nobody else can match the same until this ends.
-
-        Call it once, with all criteria of the interaction: their locks are taken in one order. Raises BadParameter,
-        MultipleMatches, PreconditionFailed for criteria that say nothing.
-        """
-        return await match(self.connection, self._place, criteria, self._store._index)
+    async def search(self, type: str, query: Query) -> Page:
+        """As `Store.search`, this transaction's own writes included."""
+        return await self._store._search(self.connection, self._place, type, query, None)
 
     async def record(self, destination: str, pairs: Iterable[Remote]) -> None:
         """As `Store.record`."""

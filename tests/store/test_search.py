@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from gateway.store import BadParameter, Change, MultipleMatches, PreconditionFailed, Store
+from gateway.store import BadParameter, Change, Store
 from profiles.fhirjson import Resource
 
 HERE, THERE = "rs-melati", "rs-kenanga"
@@ -446,12 +446,12 @@ async def test_values_longer_than_an_index_entry_are_found(store: Store) -> None
     assert await ids(store, "Patient", f"name:exact={long}") == ["panjang"]
 
 
-async def test_criteria_of_conditional_interactions_meet_none_one_or_too_many(hospital: Store) -> None:
-    async with hospital.transaction(HERE) as transaction:
-        assert await transaction.match(
-            [("Patient", [("identifier", f"{NIK}|3174010101900001")]), ("Patient", [("identifier", "tidak-ada")])]
-        ) == ["budi", None]
-        with pytest.raises(MultipleMatches):
-            await transaction.match([("Patient", [("identifier", f"{NIK}|")])])
-        with pytest.raises(PreconditionFailed):
-            await transaction.match([("Patient", [("_count", "1")])])
+async def test_a_transaction_finds_what_it_wrote_itself_and_nobody_else_does(hospital: Store) -> None:
+    with pytest.raises(RuntimeError):
+        async with hospital.transaction(HERE) as transaction:
+            await transaction.write([Change.update({"resourceType": "Patient", "name": [{"text": "Joko"}]}, "joko")])
+            page = await transaction.search("Patient", [("name", "joko")])
+            assert [v.id for v in page.matches] == ["joko"]
+            assert await ids(hospital, "Patient", "name=joko") == []
+            raise RuntimeError
+    assert await ids(hospital, "Patient", "name=joko") == []
