@@ -9,16 +9,16 @@ from functools import cache
 
 from profiles.fhirjson import Resource
 from profiles.rules.book import Rule, rules
-from profiles.rules.findings import Judgement, Place
+from profiles.rules.findings import Judgement, Place, objects
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def judge(bundle: Resource, judgement: Judgement, one: Callable[[Resource, Judgement], None]) -> None:
     """Judge the fullUrls of a transaction or batch, then each entry's resource with `one`."""
-    entries = [entry for entry in bundle.get("entry", ()) if isinstance(entry, dict)]
+    entries = objects(bundle.get("entry"))
     judgement.entries = {
-        entry["fullUrl"]: entry["resource"].get("resourceType", "")
+        entry["fullUrl"]: str(entry["resource"].get("resourceType"))
         for entry in entries
         if isinstance(entry.get("fullUrl"), str) and isinstance(entry.get("resource"), dict)
     }
@@ -26,7 +26,7 @@ def judge(bundle: Resource, judgement: Judgement, one: Callable[[Resource, Judge
         _judge_urls(entries, judgement)
     for index, entry in enumerate(entries):
         resource = entry.get("resource")
-        if not isinstance(resource, dict) or "resourceType" not in resource:
+        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
             continue
         if resource["resourceType"] == "Bundle":
             judgement.root, judgement.prefix = bundle, ""

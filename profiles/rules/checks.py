@@ -12,7 +12,7 @@ from profiles.rules import coded
 from profiles.rules.book import Rule
 from profiles.rules.coded import Check
 from profiles.rules.codes import Lookup
-from profiles.rules.findings import Judgement, Place
+from profiles.rules.findings import Judgement, Place, objects
 
 EARLIEST = "2014-06-03T00:00:00"
 """The server refuses an instant before this one (reference: SATUSEHAT, general data types)."""
@@ -170,8 +170,8 @@ def reference(rule: Rule, lookup: Lookup | None) -> Check:
 def _inner_type(written: str, judgement: Judgement) -> str | None:
     """The type of the contained resource or Bundle entry that `written` names; None where there is none."""
     if written.startswith("#"):
-        contained = judgement.root.get("contained", ())
-        return next((c.get("resourceType") for c in contained if c.get("id") == written[1:]), None)
+        inner = (c for c in objects(judgement.root.get("contained")) if c.get("id") == written[1:])
+        return next((str(c.get("resourceType")) for c in inner), None)
     return judgement.entries.get(written) if judgement.entries is not None else None
 
 
@@ -179,15 +179,15 @@ def identifier(rule: Rule, lookup: Lookup | None) -> Check:
     """An Identifier of one of `systems`: `encounter/{org}` stands for the ministry's `sys-ids` system of the sender's
     own organisation, `{any}` for one of whatever organisation; a full url stands for itself."""
     systems = [_system_pattern(system) for system in rule.args["systems"]]
-    listed = ", ".join(rule.args["systems"])
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
         if not isinstance(value, dict):
             judgement.report(rule, "type", place, value, type="Identifier")
             return
         system = value.get("system")
-        match = next((m for m in (p.fullmatch(system or "") for p in systems) if m), None)
+        match = next((m for m in (p.fullmatch(str(system)) for p in systems) if m), None)
         if match is None:
+            listed = _listed(rule.args["systems"], judgement.org or "<organization_id>")
             judgement.report(rule, "identifier-system", (place, "system", -1), system, systems=listed)
         elif (org := match.groupdict().get("org")) is not None:
             if judgement.org is None:
@@ -200,8 +200,13 @@ def identifier(rule: Rule, lookup: Lookup | None) -> Check:
     return check
 
 
+def _listed(systems: list[str], org: str) -> str:
+    full = (system if "://" in system else f"http://sys-ids.kemkes.go.id/{system}" for system in systems)
+    return ", ".join(system.replace("{org}", org).replace("{any}", "<organization_id>") for system in full)
+
+
 def _system_pattern(system: str) -> re.Pattern[str]:
-    if system.startswith(("http:", "https:")):
+    if "://" in system:
         return re.compile(re.escape(system))
     organisation = {"{org}": r"(?P<org>[A-Za-z0-9-]+)", "{any}": r"[A-Za-z0-9-]+"}
     parts = re.split(r"(\{org\}|\{any\})", system)

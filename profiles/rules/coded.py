@@ -25,7 +25,7 @@ def coding(rule: Rule, lookup: Lookup | None) -> Check:
     good = _Good()
 
     def one(value: dict[str, Any], place: Place, judgement: Judgement) -> None:
-        system = value.get("system")
+        system = str(value.get("system"))
         if system in codeless and "code" not in value:
             return
         if not only or system in only:
@@ -131,7 +131,7 @@ def code(rule: Rule, lookup: Lookup | None) -> Check:
     known = _values(listed)
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             judgement.report(rule, "code", place, value, system=listed)
 
     return check

@@ -9,7 +9,7 @@ from typing import Any
 
 from profiles.fhirjson import Resource
 from profiles.rules.book import Rule, table
-from profiles.rules.findings import Judgement, Place
+from profiles.rules.findings import Judgement, Place, objects
 
 Step = dict[str, Any]
 
@@ -19,9 +19,7 @@ def course(rule: Rule) -> Callable[[Resource, Judgement], None]:
     judge = ASPECTS[rule.args["aspect"]]
 
     def whole(resource: Resource, judgement: Judgement) -> None:
-        history = resource.get("statusHistory")
-        steps = history if isinstance(history, list) else []
-        judge(rule, resource, [step for step in steps if isinstance(step, dict)], judgement)
+        judge(rule, resource, objects(resource.get("statusHistory")), judgement)
 
     return whole
 
@@ -37,10 +35,10 @@ def _path(rule: Rule, encounter: Resource, history: list[Step], judgement: Judge
     kind = encounter.get("class")
     allowed = courses.get(str(kind.get("code")) if isinstance(kind, dict) else "*", courses["*"])
     for index in range(1, len(history)):
-        before, after = history[index - 1].get("status"), history[index].get("status")
+        before, after = (str(step.get("status")) for step in history[index - 1 : index + 1])
         if after != before and after not in allowed.get(before, ()):
             place = (None, "statusHistory", index)
-            judgement.report(rule, "status-path", (place, "status", -1), after, before=str(before))
+            judgement.report(rule, "status-path", (place, "status", -1), after, before=before)
 
 
 def _present(rule: Rule, encounter: Resource, history: list[Step], judgement: Judgement) -> None:

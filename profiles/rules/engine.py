@@ -10,13 +10,14 @@ from typing import Any
 
 from profiles import fhirpath
 from profiles.fhirjson import Resource
+from profiles.fhirpath import FHIRPathError
 from profiles.rules import bundle
 from profiles.rules.book import Rule, rules
 from profiles.rules.checks import CHECKS
 from profiles.rules.coded import Check
 from profiles.rules.codes import Lookup
 from profiles.rules.course import course
-from profiles.rules.findings import Finding, Judgement, Place
+from profiles.rules.findings import Finding, Judgement, Place, objects
 from profiles.validator.issue import Issue
 
 Whole = Callable[[Resource, Judgement], None]
@@ -96,7 +97,11 @@ def _condition(rule: Rule) -> Whole:
         at = (at, step, -1)
 
     def judge(resource: Resource, judgement: Judgement) -> None:
-        if expression(resource) != [True]:
+        try:
+            kept = expression(resource) == [True]
+        except FHIRPathError:  # the shape is not R4's: the base tier says so
+            return
+        if not kept:
             judgement.report(rule, rule.args["problem"], at, None, severity)
 
     return judge
@@ -156,9 +161,10 @@ class Rules:
         _walk(book.top, resource, None, judgement)
         for whole in book.whole:
             whole(resource, judgement)
-        for index, inner in enumerate(resource.get("contained", ())):
-            if inner.get("resourceType") in CONTAINED:
-                _walk(self._book(inner["resourceType"]).top, inner, (None, "contained", index), judgement)
+        if "contained" in resource:
+            for index, inner in enumerate(objects(resource["contained"])):
+                if str(inner.get("resourceType")) in CONTAINED:
+                    _walk(self._book(inner["resourceType"]).top, inner, (None, "contained", index), judgement)
 
 
 def _walk(node: _Node, value: dict[str, Any], place: Place, judgement: Judgement) -> None:
@@ -178,7 +184,8 @@ def _walk(node: _Node, value: dict[str, Any], place: Place, judgement: Judgement
 
 def _lacks(value: dict[str, Any], key: str) -> bool:
     if key.startswith("extension:"):
-        return all(not str(e.get("url")).endswith(key.replace("extension:", "/")) for e in value.get("extension", ()))
+        ending = key.replace("extension:", "/")
+        return all(not str(each.get("url")).endswith(ending) for each in objects(value.get("extension")))
     return value.get(key) in ABSENT
 
 

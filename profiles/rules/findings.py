@@ -15,6 +15,11 @@ Place = tuple[Any, str, int] | None
 Severity = Literal["error", "warning"]
 
 
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The JSON objects of a list; none where `value` is no list (the base tier says what is wrong with it)."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 @dataclass(slots=True)
 class Judgement:
     """One call of the judge: what it looks at, what it knows, what it found."""
