@@ -1,8 +1,8 @@
 """One store per process: the door to everything in this package."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -94,19 +94,21 @@ class Store:
         Raises VersionConflict, NotFound and Gone (PATCH only), PreconditionFailed.
         """
         place = self._facilities[facility]
-        for attempt in range(ATTEMPTS):
-            async with self._pool.connection() as connection:
-                known = await heads(connection, place.number, changes, sure=attempt > 0)
-                versions, batch = await self._plan(connection, place, changes, known, audits)
-            try:
-                if versions or any(batch.rows.values()) or also:
-                    await self._committer.commit(batch, versions, also)
-            except asyncpg.UniqueViolationError as collision:
-                if collision.constraint_name not in IDENTITIES:
-                    raise StoreError(str(collision)) from collision
-                continue
-            return versions
-        raise VersionConflict(", ".join(c.reference for c in changes), None, None)
+        for attempt in range(ATTEMPTS - 1):
+            with suppress(Outrun):
+                return await self._write(place, changes, audits, also, sure=attempt > 0)
+        return await self._write(place, changes, audits, also, sure=True)
+
+    async def _write(
+        self, place: Place, changes: Sequence[Change], audits: Audits | None, also: Also | None, *, sure: bool
+    ) -> list[Version]:
+        async with self._pool.connection() as connection:
+            known = await heads(connection, place.number, changes, sure=sure)
+            versions, batch = await self._plan(connection, place, changes, known, audits)
+        if versions or any(batch.rows.values()) or also:
+            with collisions(changes):
+                await self._committer.commit(batch, versions, also)
+        return versions
 
     @asynccontextmanager
     async def transaction(self, facility: str) -> AsyncIterator["Transaction"]:
@@ -114,17 +116,10 @@ class Store:
 
         An exception leaving the block undoes everything. Raises VersionConflict when another writer was quicker.
         """
-        place = self._facilities[facility]
         async with self._pool.connection() as connection:
-            try:
+            with collisions(()):
                 async with connection.transaction():
-                    yield Transaction(self, connection, place)
-            except asyncpg.UniqueViolationError as collision:
-                if collision.constraint_name not in IDENTITIES:
-                    raise StoreError(str(collision)) from collision
-                raise VersionConflict("a resource of this transaction", None, None) from collision
-            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as collision:
-                raise VersionConflict("a resource of this transaction", None, None) from collision
+                    yield Transaction(self, connection, self._facilities[facility])
 
     async def _plan(
         self, connection: Connection, place: Place, changes: Sequence[Change], known: Heads, audits: Audits | None
@@ -273,7 +268,8 @@ class Transaction:
         """As `Store.write`; kept when the transaction ends well."""
         known = await heads(self.connection, self._place.number, changes, sure=True)
         versions, batch = await self._store._plan(self.connection, self._place, changes, known, audits)
-        await batch.write(self.connection)
+        with collisions(changes):
+            await batch.write(self.connection)
         return versions
 
     async def search(self, type: str, query: Query) -> Page:
@@ -283,6 +279,22 @@ class Transaction:
     async def record(self, destination: str, pairs: Iterable[Remote]) -> None:
         """As `Store.record`."""
         await crosswalk.record(self.connection, self._place, destination, pairs)
+
+
+class Outrun(VersionConflict):
+    """Another writer was quicker: planned anew, the write may succeed."""
+
+
+@contextmanager
+def collisions(changes: Sequence[Change]) -> Iterator[None]:
+    """Turn the database's word for two writers at one resource into Outrun."""
+    try:
+        yield
+    except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as collision:
+        if isinstance(collision, asyncpg.UniqueViolationError) and collision.constraint_name not in IDENTITIES:
+            raise StoreError(str(collision)) from collision
+        names = ", ".join(change.reference for change in changes) or "a resource of this transaction"
+        raise Outrun(names, None, None) from collision
 
 
 class Keys:
