@@ -1,7 +1,7 @@
 """StructureDefinitions of R4 types as Python source: one pair of functions for each type and backbone element.
 
-A function walks the keys of a JSON object once: what it does not know is unknown, what it knows is checked in place, and
-what must be there is counted at the end.
+A function walks the keys of a JSON object once: what it does not know is unknown, what it knows is checked in place,
+and what must be there is counted at the end.
 """
 
 from typing import Any, NamedTuple
@@ -18,7 +18,27 @@ SYSTEM_TYPE = "http://hl7.org/fhirpath/System."
 FHIR_TYPE = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"
 QUANTITIES = ("SimpleQuantity", "MoneyQuantity")
 """The constraints on data types that base elements name as their profile; they get functions like types."""
-OFTEN_FIRST = ["system", "code", "value", "coding", "display", "reference", "text", "url", "extension", "resourceType", "id", "status", "meta", "subject", "use", "type", "identifier", "name", "period"]
+OFTEN_FIRST = [
+    "system",
+    "code",
+    "value",
+    "coding",
+    "display",
+    "reference",
+    "text",
+    "url",
+    "extension",
+    "resourceType",
+    "id",
+    "status",
+    "meta",
+    "subject",
+    "use",
+    "type",
+    "identifier",
+    "name",
+    "period",
+]
 """Keys that are asked for first, because most objects have them."""
 CHAIN = 14
 """Types with more keys than this are dispatched by a tree of numbers instead of a chain of comparisons."""

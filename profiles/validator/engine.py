@@ -1,46 +1,77 @@
-"""The compiled functions of types: loaded one resource type at a time, the reporting twins only after a refusal."""
+"""The compiled functions of types and profiles: loaded one at a time, the reporting twins only after a refusal."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from profiles.definitions import Definitions
 from profiles.validator import base
-from profiles.validator.runtime import NAMESPACE, Context
+from profiles.validator.context import Context
+from profiles.validator.runtime import NAMESPACE
 from profiles.validator.units import Units
+from profiles.validator.wording import Message
 
 Fast = Callable[[Any, Context], bool]
 Report = Callable[[Any, str, Context], None]
 
 
 class Engine:
-    """Functions by type name, made from `definitions` and kept by `units`."""
+    """Functions by type name or profile url, made from `definitions` and kept by `units`.
 
-    def __init__(self, definitions: Definitions, units: Units) -> None:
-        self._definitions, self._units = definitions, units
-        self._fast: dict[str, Fast] = {}
-        self._report: dict[str, Report] = {}
+    `wordings`: what to say for the conditions that profiles state, by their keys.
+    """
+
+    def __init__(self, definitions: Definitions, units: Units, wordings: Mapping[str, Message]) -> None:
+        self._definitions, self._units, self.wordings = definitions, units, wordings
+        self._loaded: dict[tuple[str, bool], Any] = {}
         self._data_types: dict[bool, dict[str, Any]] = {}
 
     def fast(self, name: str) -> Fast:
         """The yes/no function of a resource or data type; KeyError for an unknown one."""
-        found = self._fast.get(name)
-        if found is None:
-            found = self._fast[name] = self._load(name, reports=False)[f"f_{name}"]
-        return found
+        found: Fast | None = self._loaded.get((name, False))
+        return found if found is not None else self._type(name, reports=False)
 
     def report(self, name: str) -> Report:
         """Its reporting twin."""
-        found = self._report.get(name)
-        if found is None:
-            found = self._report[name] = self._load(name, reports=True)[f"r_{name}"]
+        found: Report | None = self._loaded.get((name, True))
+        return found if found is not None else self._type(name, reports=True)
+
+    def profile_type(self, url: str) -> str | None:
+        """The type that a profile constrains; None for an unknown profile."""
+        definition = self._definitions.structure(url) if ":" in url else None
+        return definition["type"] if definition is not None else None
+
+    def profile_fast(self, url: str) -> Fast | None:
+        """The yes/no function of a profile, for what it asks beyond R4; None for a type of R4 itself."""
+        found: Fast | None = self._profile(url, reports=False)
         return found
 
-    def _load(self, name: str, reports: bool) -> dict[str, Any]:
-        types = self.data_types(reports)
-        if f"{'r' if reports else 'f'}_{name}" in types:
-            return types
-        unit = f"{name}.report" if reports else name
-        return self._units.run(unit, lambda: base.resource_source(self._definitions, name, reports), dict(types))
+    def profile_report(self, url: str) -> Report | None:
+        """Its reporting twin."""
+        found: Report | None = self._profile(url, reports=True)
+        return found
+
+    def _type(self, name: str, reports: bool) -> Any:
+        types, own = self.data_types(reports), f"{'r' if reports else 'f'}_{name}"
+        if own not in types:
+            unit = f"{name}.report" if reports else name
+            source = lambda: base.resource_source(self._definitions, name, reports)  # noqa: E731
+            types = self._units.run(unit, source, dict(types))
+        self._loaded[name, reports] = types[own]
+        return types[own]
+
+    def _profile(self, url: str, reports: bool) -> Any:
+        if (url, reports) not in self._loaded:
+            definition = self._definitions.structure(url)
+            found = None
+            if definition is not None and definition.get("derivation") == "constraint":
+                from profiles.validator.profile import profile_source
+
+                unit = f"profile-{hashlib.sha256(url.encode()).hexdigest()[:16]}{'.report' if reports else ''}"
+                source = lambda: profile_source(self._definitions, definition, reports)  # noqa: E731
+                found = self._units.run(unit, source, dict(NAMESPACE))["r_profile" if reports else "f_profile"]
+            self._loaded[url, reports] = found
+        return self._loaded[url, reports]
 
     def data_types(self, reports: bool) -> dict[str, Any]:
         """The namespace that holds the functions of all data types."""

@@ -1,4 +1,4 @@
-"""Invariants: the FHIRPath conditions of StructureDefinitions, corrected where the published ones are known to be wrong.
+"""Invariants: the FHIRPath conditions of StructureDefinitions, corrected where the published ones are known wrong.
 
 `data/invariants.json` is the table of corrections: key → a better `expression`, a `severity`, or `by` (the code that
 judges it in place of FHIRPath), each with its reason.

@@ -1,14 +1,63 @@
 """Narrative: the XHTML that may stand in `text.div` (invariants txt-1 and txt-2).
 
-Source: https://hl7.org/fhir/R4/narrative.html. A pass of one regular expression over the tags, in time that grows as the
-text does; a document type (the door of entity bombs) is no basic XHTML and is refused unread.
+Source: https://hl7.org/fhir/R4/narrative.html. A pass of one regular expression over the tags, in time that
+grows as the text does; a document type (the door of entity bombs) is no basic XHTML and is refused unread.
 """
 
 import re
 from typing import Any
 
 ELEMENTS = frozenset(
-    ["a", "abbr", "acronym", "b", "big", "blockquote", "br", "caption", "cite", "code", "col", "colgroup", "dd", "dfn", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "li", "ol", "p", "pre", "q", "samp", "small", "span", "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "ul", "var"]
+    [
+        "a",
+        "abbr",
+        "acronym",
+        "b",
+        "big",
+        "blockquote",
+        "br",
+        "caption",
+        "cite",
+        "code",
+        "col",
+        "colgroup",
+        "dd",
+        "dfn",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "i",
+        "img",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "samp",
+        "small",
+        "span",
+        "strong",
+        "sub",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "tt",
+        "ul",
+        "var",
+    ]
 )
 _EVERYWHERE = "title style class id lang xml:lang dir accesskey tabindex xml:space"
 _ALIGNED = "align valign char charoff"

@@ -25,16 +25,28 @@ class Source:
 
     @contextmanager
     def function(self, name: str) -> Iterator[None]:
-        """Write one function; nested writing is kept apart."""
+        """Write one function; nested writing is kept apart. `discard` within it leaves it out."""
         outer, self._lines, depth, self._depth = self._lines, [], self._depth, 1
-        self._lines.append(f"def r_{name}(o, p, c):" if self.reports else f"def f_{name}(o, c):")
-        yield
-        if not self.reports:
-            self.line("return True")
-        elif len(self._lines) == 1:
-            self.line("pass")
-        self._functions.append(self._lines)
-        self._lines, self._depth = outer, depth
+        self.line(f"def r_{name}(o, p, c):" if self.reports else f"def f_{name}(o, c):", at=0)
+        try:
+            yield
+            if self._lines:
+                self.line("return" if self.reports else "return True")
+                self._functions.append(self._lines)
+        finally:
+            self._lines, self._depth = outer, depth
+
+    def discard(self) -> None:
+        """Leave the function that is being written out."""
+        self._lines.clear()
+
+    def mark(self) -> int:
+        """How much of the function is written."""
+        return len(self._lines)
+
+    def rewind(self, mark: int) -> None:
+        """Forget what was written since `mark`."""
+        del self._lines[mark:]
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
@@ -47,8 +59,8 @@ class Source:
             self.line("pass")
         self._depth -= 1
 
-    def line(self, text: str) -> None:
-        self._lines.append(" " * self._depth + text)
+    def line(self, text: str, at: int | None = None) -> None:
+        self._lines.append(" " * (self._depth if at is None else at) + text)
 
     def lines(self, texts: Iterable[str]) -> None:
         for text in texts:

@@ -1,7 +1,7 @@
 """Compiled units: generated source as byte code, made when first asked for and kept in the user's cache.
 
-The key of the cache is a hash of the definitions, of the generator and of the Python version, so a change of any of them
-makes new byte code. Where the cache cannot be written, units live in memory only.
+The key of the cache is a hash of the definitions, of the generator and of the Python version, so a change of any of
+them makes new byte code. Where the cache cannot be written, units live in memory only.
 """
 
 import hashlib

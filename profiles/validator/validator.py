@@ -1,15 +1,20 @@
 """The validator itself: which checks a resource passes through, and in what order."""
 
-from typing import Protocol
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
 
 from profiles.definitions import R4, RESOURCE_TYPES, Definitions
-from profiles.fhirjson import Resource
+from profiles.fhirjson import Resource, encode
+from profiles.validator import sources
 from profiles.validator.bundle import Entries
+from profiles.validator.context import Context
 from profiles.validator.engine import Engine
-from profiles.validator.issue import Issue
-from profiles.validator.runtime import MOST_ISSUES, Context, Enough
+from profiles.validator.issue import Issue, Wording
+from profiles.validator.saying import MOST_ISSUES, Enough
+from profiles.validator.sources import INDONESIA, Given
 from profiles.validator.units import Units
-from profiles.validator.wording import messages
+from profiles.validator.wording import Message, messages
 
 
 class Rules(Protocol):
@@ -19,16 +24,50 @@ class Rules(Protocol):
 
 
 class Validator:
-    """Made once; a call judges one decoded resource, whole Bundles included."""
+    """Made once; a call judges one decoded resource, whole Bundles included.
 
-    def __init__(self, rules: Rules | None = None) -> None:
-        self._definitions: Definitions = R4
+    `profiles`: what a site brings, and `INDONESIA` for the shipped set. A profile is applied where a resource names it
+    in `meta.profile` or a caller asks for it; those of the shipped set apply to every resource of their types.
+    `rules`: an engine of numbered rules, asked last. Raises what `sources.load` raises.
+    """
+
+    def __init__(self, profiles: Iterable[Given] = (), rules: Rules | None = None) -> None:
+        given = list(profiles)
+        added = list(sources.load(given))
+        self.definitions = Definitions(added) if added else R4
         self._rules = rules
-        self._engine = Engine(self._definitions, Units())
+        self._applied = INDONESIA in [item for item in given if isinstance(item, str)]
+        digest = hashlib.sha256(b"".join(encode(resource) for resource in added)).digest() if added else b""
+        self._engine = Engine(self.definitions, Units(digest), _wordings(added, self._applied))
 
     def accepts(self, resource: Resource) -> bool:
         """True where the base tier (R4 itself) finds no error. Says nothing else, and is fast."""
-        return self._accepts(self._context(resource, []))
+        try:
+            return self._accepts(self._context(resource, []))
+        except RecursionError:
+            return False
+
+    def validate(self, resource: Resource, profile: str | None = None) -> list[Issue]:
+        """Every issue of a resource: R4's, those of its profiles (and of `profile`), the rules'."""
+        issues: list[Issue] = []
+        context = self._context(resource, issues)
+        try:
+            good = self._accepts(context)
+            if not good or context.doubtful:
+                context.report_inner(resource, str(resource.get("resourceType", "Resource")), "Resource")
+            if resource.get("resourceType") in RESOURCE_TYPES:
+                context.tier = "profile"
+                for inner, path, within in _resources(resource, str(resource["resourceType"]), context):
+                    self._profiles(inner, path, within, profile if inner is resource else None)
+        except Enough:
+            pass
+        except RecursionError:
+            issues.append(_note("depth", resource, "fatal", limit="…"))
+        if any(count > MOST_ISSUES for count in context.counts.values()):
+            issues.append(_note("enough", resource, "information", limit=MOST_ISSUES))
+        if self._rules is not None:
+            issues.extend(self._rules.judge(resource))
+        return issues
 
     def _accepts(self, context: Context) -> bool:
         name = context.resource.get("resourceType")
@@ -40,24 +79,72 @@ class Validator:
         bundle = Entries(resource).find if resource.get("resourceType") == "Bundle" else None
         return Context(self._engine, resource, resource, issues, bundle)
 
-    def validate(self, resource: Resource, profile: str | None = None) -> list[Issue]:
-        """Every issue of a resource: R4's, those of its profiles (and of `profile`), the rules'."""
-        issues: list[Issue] = []
-        context = self._context(resource, issues)
-        try:
-            if not self._accepts(context) or context.doubtful:
-                context.report_inner(resource, str(resource.get("resourceType", "Resource")), "Resource")
-        except Enough:
-            pass
-        if any(count > MOST_ISSUES for count in context.counts.values()):
-            context.issues.append(more(resource))
-        if self._rules is not None:
-            issues.extend(self._rules.judge(resource))
-        return issues
+    def _profiles(self, resource: Resource, path: str, context: Context, asked: str | None) -> None:
+        """The profiles that one resource is held to: those it names, the one asked for, the shipped one of its type."""
+        for url in self._urls(resource, asked):
+            known = self._engine.profile_type(url)
+            if known is None:
+                context.warn("profile-unknown", f"{path}.meta.profile", "Resource.meta.profile", url)
+                continue
+            fast = self._engine.profile_fast(url)
+            context.doubtful = False
+            right = known == resource["resourceType"]
+            if not right or (fast is not None and (not fast(resource, context) or context.doubtful)):
+                context.profile(resource, url, path, "Resource.meta.profile")
+
+    def _urls(self, resource: Resource, asked: str | None) -> Iterator[str]:
+        urls: dict[str, None] = {}
+        meta = resource.get("meta")
+        named = meta.get("profile") if meta.__class__ is dict else None
+        if named.__class__ is list:
+            urls.update((url.partition("|")[0], None) for url in named if url.__class__ is str)
+        if asked is not None:
+            urls[asked.partition("|")[0]] = None
+        if self._applied:
+            from profiles import indonesia
+
+            shipped = indonesia.profile_of(resource["resourceType"])
+            if shipped is not None:
+                urls[shipped] = None
+        yield from urls
 
 
-def more(resource: Resource) -> Issue:
-    """The issue that says that there are more than could be listed."""
-    message = messages()["enough"]
+def _resources(resource: Resource, path: str, context: Context) -> Iterator[tuple[Resource, str, Context]]:
+    """The resource itself and every resource within it, each with its path and context."""
+    yield resource, path, context
+    for key in ("contained", "entry", "parameter"):
+        rows = resource.get(key)
+        for n, row in enumerate(rows) if rows.__class__ is list else ():
+            inner, at = (row, f"{path}.{key}[{n}]") if key == "contained" else _held(row, f"{path}.{key}[{n}]")
+            if inner.__class__ is dict and inner.get("resourceType") in RESOURCE_TYPES:
+                within = context.inner(inner, resource if key == "contained" else None)
+                yield from _resources(inner, at, within)
+
+
+def _held(row: Any, path: str) -> tuple[Any, str]:
+    return (row.get("resource"), f"{path}.resource") if row.__class__ is dict else (None, path)
+
+
+def _wordings(added: list[Resource], shipped: bool) -> dict[str, Message]:
+    """What the conditions of added profiles say: their own words, and the shipped ones in both languages."""
+    found: dict[str, Message] = {}
+    for definition in added:
+        if definition["resourceType"] == "StructureDefinition":
+            view = definition.get("differential") or definition.get("snapshot", {})
+            for element in view.get("element", ()):
+                for rule in element.get("constraint", ()):
+                    if human := str(rule.get("human", "")).replace("{", "{{").replace("}", "}}"):
+                        found[rule["key"]] = Message("invariant", Wording(f"{{path}}: {human}", f"{{path}}: {human}"))
+    if shipped:
+        from profiles import indonesia
+
+        for key, row in indonesia.messages().items():
+            wording = Wording(row["id"], row["en"], row.get("fix_id", ""), row.get("fix_en", ""))
+            found[key] = Message(row["code"], wording)
+    return found
+
+
+def _note(key: str, resource: Resource, severity: Any, **facts: Any) -> Issue:
+    message = messages()[key]
     path = str(resource.get("resourceType"))
-    return Issue("information", message.code, "base", "limit", path, None, message.wording, {"limit": MOST_ISSUES})
+    return Issue(severity, message.code, "base", key, path, None, message.wording, facts)
