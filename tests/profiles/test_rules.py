@@ -1,4 +1,4 @@
-"""The ministry's numbered rules: every one is in the data, and each that is judged here passes and fails as it should."""
+"""The ministry's numbered rules: all are in the data, and each that is judged here passes and fails as it should."""
 
 import re
 from copy import deepcopy
