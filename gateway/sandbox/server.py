@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvicorn
 from pydantic import SecretStr
+from starlette.types import ASGIApp
 
 from gateway.sandbox.app import build
 from gateway.sandbox.connections import Connections
@@ -90,18 +91,27 @@ async def running_sandbox(
 ) -> AsyncIterator[Sandbox]:
     """Serve the sandbox in this event loop until the block ends; port 0 is any free one."""
     state, connections = State(seeds), Connections()
+    async with serving(build(state, connections), connections, host=host, port=port) as url:
+        yield Sandbox(url, state, connections)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: ASGIApp, connections: Connections, *, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[str]:
+    """Serve any application in this event loop until the block ends; gives its address."""
     listener = _listener(host, port)
-    server = _Server(_config(state, connections))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    server = _Server(_config(app, connections))
+    running = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:
-            if serving.done():
-                await serving
+            if running.done():
+                await running
             await asyncio.sleep(0.005)
-        yield Sandbox(_address(listener), state, connections)
+        yield _address(listener)
     finally:
         server.should_exit = server.force_exit = True
-        await serving
+        await running
         listener.close()
 
 
@@ -111,7 +121,7 @@ def serve(host: str, port: int, seeds: Sequence[Path], announce: Callable[[Sandb
     listener = _listener(host, port)
     announce(Sandbox(_address(listener), state, connections))
     try:
-        uvicorn.Server(_config(state, connections)).run(sockets=[listener])
+        uvicorn.Server(_config(build(state, connections), connections)).run(sockets=[listener])
     finally:
         listener.close()
 
@@ -123,10 +133,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _config(state: State, connections: Connections) -> uvicorn.Config:
-    return uvicorn.Config(
-        build(state, connections), http=connections.protocol(), lifespan="off", log_config=None, access_log=False
-    )
+def _config(app: ASGIApp, connections: Connections) -> uvicorn.Config:
+    return uvicorn.Config(app, http=connections.protocol(), lifespan="off", log_config=None, access_log=False)
 
 
 def _listener(host: str, port: int) -> socket.socket:

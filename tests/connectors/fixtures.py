@@ -1,21 +1,21 @@
 """A sandbox for the clients to talk to, and a server that says whatever a test tells it to."""
 
-import asyncio
-import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
-import uvicorn
 from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from gateway.connectors.satusehat import Satusehat
 from gateway.connectors.vclaim import VClaim
 from gateway.connectors.wire import Exchange
 from gateway.sandbox import Sandbox, running_sandbox
+from gateway.sandbox.connections import Connections
+from gateway.sandbox.server import serving
 from gateway.settings import SatusehatAccount, VClaimAccount
 
 
@@ -96,22 +96,11 @@ class Script:
 async def script() -> AsyncIterator[Script]:
     told = Script()
 
-    async def app(scope: dict, receive: object, send: object) -> None:  # type: ignore[type-arg]
-        request = Request(scope, receive)  # type: ignore[arg-type]
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
         await request.body()
         told.asked.append(request)
-        await told.replies.popleft()(scope, receive, send)  # type: ignore[arg-type]
+        await told.replies.popleft()(scope, receive, send)
 
-    class Server(uvicorn.Server):
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-    server = Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))  # type: ignore[arg-type]
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
-    told.url = "http://127.0.0.1:{}".format(server.servers[0].sockets[0].getsockname()[1])
-    yield told
-    server.should_exit = server.force_exit = True
-    await serving
+    async with serving(app, Connections()) as told.url:
+        yield told
