@@ -11,6 +11,7 @@ from profiles.fhirpath.model import Type, fhir_type, is_fhir_type, type_of_resou
 from profiles.fhirpath.parser import parse
 from profiles.fhirpath.static import check
 from profiles.fhirpath.syntax import Node
+from profiles.fhirpath.typed import BAILS, Typed, compile_typed
 from profiles.fhirpath.values import EMPTY, Items, truth, type_of, unwrap, wrap
 
 CACHED = 4096
@@ -18,18 +19,36 @@ CACHED = 4096
 
 
 class Expression:
-    """A compiled expression. `source` is its text, `type` the type it was compiled for, `tree` its syntax."""
+    """A compiled expression. `source` is its text, `type` the name of the type that it was compiled for, `tree` its syntax.
 
-    __slots__ = ("_run", "source", "tree", "type")
+    `python` is the Python source that runs on well-formed data, None where closures do it all.
+    """
 
-    def __init__(self, source: str, tree: Node, type_: Type | None, run: Closure) -> None:
-        self.source, self.tree, self.type, self._run = source, tree, type_, run
+    __slots__ = ("_run", "_type", "_typed", "source", "tree")
+
+    def __init__(self, source: str, tree: Node, type_: Type | None, run: Closure, typed: Typed | None) -> None:
+        self.source, self.tree, self._type, self._run, self._typed = source, tree, type_, run, typed
 
     def __repr__(self) -> str:
         return f"<FHIRPath {self.source!r}>"
 
+    @property
+    def type(self) -> str | None:
+        """The type that it was compiled for, None for any."""
+        return self._type.name if self._type else None
+
+    @property
+    def python(self) -> str | None:
+        """The generated source, for those who want to read it."""
+        return self._typed.source if self._typed else None
+
     def __call__(self, resource: Any, /, **variables: Any) -> list[Any]:
         """Evaluate on a resource (or an element, when compiled for its type). Raises FHIRPathError."""
+        typed = self._typed
+        if typed is not None and typed.items is not None and self._fits(resource):
+            found = self._quick(typed.items, resource, variables)
+            if found is not None:
+                return found  # type: ignore[no-any-return]
         return unwrap(self._items(resource, variables))
 
     def typed(self, resource: Any, /, **variables: Any) -> list[tuple[str, Any]]:
@@ -45,11 +64,39 @@ class Expression:
 
     def test(self, resource: Any, /, **variables: Any) -> bool | None:
         """The result as a condition: True, False, or None when it is empty."""
+        typed = self._typed
+        if typed is not None and typed.holds is not None and typed.fails is not None and self._fits(resource):
+            found = self._quick(typed.holds, resource, variables)
+            if found:
+                return True
+            if found is not None and self._quick(typed.fails, resource, variables):
+                return False
         return truth(self._items(resource, variables))
 
+    def _fits(self, resource: Any) -> bool:
+        if resource.__class__ is not dict:
+            return False
+        name = resource.get("resourceType")
+        return name is None or name == self._type.name  # type: ignore[union-attr]
+
+    def _quick(self, run: Callable[..., Any], resource: Any, variables: dict[str, Any]) -> Any:
+        """The generated code's answer, None where the closures must judge."""
+        try:
+            if not variables:
+                env = None if not self._typed.needs_environment else Environment(self._root(resource), {})
+                return run(resource, resource, resource, env)
+            env = Environment(self._root(resource), dict(variables)) if self._typed.needs_environment else None
+            within = variables.get("resource", resource)
+            return run(resource, within, variables.get("rootResource", within), env)
+        except BAILS:
+            return None
+
     def _items(self, resource: Any, variables: dict[str, Any]) -> Items:
-        root = _root(resource, self.type)
+        root = self._root(resource)
         return self._run(root, Environment(root, variables))
+
+    def _root(self, resource: Any) -> Items:
+        return _root(resource, self._type)
 
 
 def _root(resource: Any, type_: Type | None) -> Items:
@@ -79,10 +126,13 @@ def _compiled(expr: str, type_name: str | None, functions: tuple[tuple[str, Call
         raise FHIRPathError(f"there is no FHIR type {type_name}", 1)
     type_ = fhir_type(type_name) if type_name else None
     tree = parse(expr)
-    run = Compiler(dict(functions)).items(tree)
+    compiler = Compiler(dict(functions))
+    run = compiler.items(tree)
+    typed = None
     if type_ is not None:
         check(tree, type_, (name for name, _ in functions))
-    return Expression(expr, tree, type_, run)
+        typed = compile_typed(tree, type_, compiler)
+    return Expression(expr, tree, type_, run, typed)
 
 
 def evaluate(expr: str, resource: Any, /, **variables: Any) -> list[Any]:

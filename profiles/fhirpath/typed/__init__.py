@@ -1,0 +1,127 @@
+"""Expressions on known types as plain Python source, the fastest form: fields are dict lookups, conditions are `and` and `or`.
+
+`condition(tree, type, …)` is for a generator that wants to inline an invariant; `compile_typed` makes the callables that
+`profiles.fhirpath.compile(expr, type)` uses. Both leave to closures what the types do not decide. Generated code takes
+well-formed JSON; on other shapes it raises one of `BAILS`, and the closures judge.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from profiles.fhirpath.engine import Compiler
+from profiles.fhirpath.environment import Environment
+from profiles.fhirpath.errors import FHIRPathError
+from profiles.fhirpath.model import Type, fhir_type
+from profiles.fhirpath.parser import parse
+from profiles.fhirpath.syntax import External, Node
+from profiles.fhirpath.typed.conditions import Conditions
+from profiles.fhirpath.typed.helpers import BAILS, NAMES, Bail
+from profiles.fhirpath.typed.value import Names, Untypable, Value
+
+__all__ = ["BAILS", "NAMES", "Bail", "Typed", "compile_typed", "condition"]
+
+Runner = Callable[[Any, Any, Any, Environment | None], Any]
+MAX_SOURCE = 20_000
+
+
+def condition(
+    expression: str,
+    type: str,
+    value: str,
+    resource: str,
+    root_resource: str,
+    constant: Callable[[str], str],
+    prefix: str = "v",
+) -> str | None:
+    """The Python condition that `expression` is true on an element of `type`, to be inlined; None where closures must judge.
+
+    `value`, `resource`, `root_resource` are Python for the element (a name that is not None), the resource it is in and the
+    outermost resource. `constant(source)` gives the name under which the value of a Python expression will be at hand.
+    Names bound begin with `prefix`; names used are those of `NAMES`. The condition may raise one of `BAILS` on JSON that is
+    not of the shape of the type, or not simple: ask `compile(expression, type).test` then.
+    """
+    writer = Conditions(Value(value, fhir_type(type)), resource, root_resource, Names(prefix), None, constant)
+    try:
+        found = writer.truth(parse(expression), writer.root, True)
+    except Untypable:
+        return None
+    return found if len(found) <= MAX_SOURCE else None
+
+
+class Typed(NamedTuple):
+    """Generated callables `(value, resource, rootResource, environment)`; `source` is their text.
+
+    `items` is None where only closures can yield the items, `needs_environment` tells that a part is left to closures.
+    """
+
+    source: str
+    holds: Runner | None
+    fails: Runner | None
+    items: Runner | None
+    needs_environment: bool
+
+
+class _Parts:
+    """Sub-expressions that stay closures, and constants: the globals of one generated module."""
+
+    def __init__(self, compiler: Compiler) -> None:
+        self._compiler = compiler
+        self.globals: dict[str, Any] = dict(NAMES)
+        self.closures = 0
+
+    def fallback(self, node: Node, me: Value) -> str:
+        if me.type is None:
+            raise Untypable
+        name = f"k{len(self.globals)}"
+        self.globals[name] = self._compiler.condition(node)
+        self.closures += 1
+        return f"{name}(fp_items({me.code}, {me.type.name!r}), env)"
+
+    def constant(self, source: str) -> str:
+        name = f"k{len(self.globals)}"
+        self.globals[name] = eval(source, self.globals)  # noqa: S307 - our own source, repr of literals only
+        return name
+
+
+def compile_typed(tree: Node, type_: Type, compiler: Compiler) -> Typed | None:
+    """Generated code for a tree, or None where nothing of it can be typed."""
+    if type_.open or any(isinstance(part, External) and part.name not in _KNOWN for part in tree.walk()):
+        return None
+    parts = _Parts(compiler)
+    writer = Conditions(
+        Value("o", type_), "resource", "root", Names(), parts.fallback, parts.constant
+    )
+    try:
+        lines = _condition_lines(writer, tree) if writer.is_condition(tree) else _item_lines(writer, tree)
+    except (Untypable, FHIRPathError):
+        return None
+    source = "\n".join(lines) + "\n"
+    if len(source) > MAX_SOURCE:
+        return None
+    found: dict[str, Any] = parts.globals
+    exec(compile(source, "<fhirpath>", "exec"), found)  # noqa: S102 - written above from a checked tree
+    return Typed(source, found.get("holds"), found.get("fails"), found.get("items"), parts.closures > 0)
+
+
+_KNOWN = frozenset(("context", "resource", "rootResource", "ucum", "sct", "loinc"))
+_ARGUMENTS = "(o, resource, root, env)"
+
+
+def _condition_lines(writer: Conditions, tree: Node) -> list[str]:
+    yes, no = writer.truth(tree, writer.root, True), writer.truth(tree, writer.root, False)
+    return [
+        f"def holds{_ARGUMENTS}:",
+        f"    return {yes}",
+        f"def fails{_ARGUMENTS}:",
+        f"    return {no}",
+        f"def items{_ARGUMENTS}:",
+        f"    return [True] if {yes} else [False] if {no} else []",
+    ]
+
+
+def _item_lines(writer: Conditions, tree: Node) -> list[str]:
+    value = writer.value(tree, writer.root)
+    found = f"[{value.code} {' '.join(value.clauses)}]" if value.clauses else f"fp_list({value.code})"
+    if value.clauses and (value.type is None or value.type.primitive):
+        return [f"def items{_ARGUMENTS}:", f"    return [v for v in {found} if v is not None]"]
+    return [f"def items{_ARGUMENTS}:", f"    return {found}"]
