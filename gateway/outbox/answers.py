@@ -70,7 +70,7 @@ async def _keep(
 ) -> Settlement:
     """Write the answer and complete the row in one transaction, again where another writer was quicker."""
     row = attempt.row
-    settlement = Settlement(row, "done", result={"sent": 1, **result})
+    settlement = Settlement(row, "done", result={"sent": 1, **result}, recorded=True)
     also = plan(visit.facility)
     for _ in range(TRIES):
         try:

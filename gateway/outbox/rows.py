@@ -72,7 +72,9 @@ class Reason:
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """How a claim ended. `delay` is in seconds until the row is due again; `watches` are the resources whose change
-    makes a held row worth another look, besides those of its own visit; `result` is what the destination gave."""
+    makes a held row worth another look, besides those of its own visit; `result` is what the destination gave.
+    `recorded`: the delivery has settled the row itself, in the transaction of what it wrote.
+    """
 
     row: Row
     state: State
@@ -82,3 +84,4 @@ class Settlement:
     reason: Reason | None = None
     result: dict[str, Any] | None = None
     watches: frozenset[str] = field(default_factory=frozenset)
+    recorded: bool = False

@@ -105,7 +105,9 @@ class SatusehatDelivery:
         async with self._desk.store.transaction(row.facility) as transaction:
             await transaction.record(row.destination, [Remote(local, place) for local, place in remote.items()])
             await queue.note_sent(transaction.connection, row, digests)
-            settlement = Settlement(row, "done", result={"sent": len(news), "remote": remote, "checks": checks})
+            settlement = Settlement(
+                row, "done", result={"sent": len(news), "remote": remote, "checks": checks}, recorded=True
+            )
             await queue.settle(transaction.connection, [settlement])
         return settlement
 

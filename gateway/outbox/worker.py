@@ -26,9 +26,8 @@ from gateway.store import Store, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-Deliver = Callable[[Attempt], Awaitable[Settlement | None]]
-"""Deliver a claimed row; return how it ended (None: it has settled the row itself), or raise a DestinationError, which
-decides it."""
+Deliver = Callable[[Attempt], Awaitable[Settlement]]
+"""Deliver a claimed row; return how it ended, or raise a DestinationError, which decides it."""
 
 POLL_S = 5.0
 
@@ -144,13 +143,13 @@ class _Lane:
             return
         batch = self._ended
         async with self._store.connection() as connection:
-            ours = await queue.settle(connection, batch)
+            ours = await queue.settle(connection, [s for s in batch if not s.recorded])
             for facility in self._failing & {s.row.facility for s in batch if s.state == "done"}:
                 self._failing.discard(facility)
                 await queue.hasten(connection, facility, self.destination)
         self._ended = self._ended[len(batch) :]
         for settlement in batch:
-            if settlement.row.id not in ours:
+            if not settlement.recorded and settlement.row.id not in ours:
                 log.warning("row %d was taken over by another worker before it was settled", settlement.row.id)
 
     async def _hold(self, row: Row) -> None:
@@ -162,11 +161,10 @@ class _Lane:
             return
         finally:
             self._running.pop(row.id, None)
-        if settlement is not None:
-            self._ended.append(settlement)
+        self._ended.append(settlement)
         self.stir.set()
 
-    async def _deliver_one(self, attempt: Attempt) -> Settlement | None:
+    async def _deliver_one(self, attempt: Attempt) -> Settlement:
         row = attempt.row
         try:
             try:
