@@ -11,7 +11,7 @@ from typing import Any
 from gateway.errors import FhirError
 from gateway.fhir.call import Answer, Call
 from gateway.security.audit import instant
-from gateway.store import searchable
+from gateway.store.search.syntax import parameters
 from profiles.definitions import RESOURCE_TYPES, search_parameters
 from profiles.fhirjson import Resource
 
@@ -87,7 +87,7 @@ def _resource(kind: str, codes: list[str], shapes: set[str]) -> dict[str, Any]:
 
     frozen = {"update", "patch", "delete"} if kind in IMMUTABLE else set()
     may_change = not frozen
-    parameters = search_parameters(kind)
+    definitions = search_parameters(kind)
     operations = [route for route in ("$validate",) if f"Type/{route}" in shapes]
     return {
         "type": kind,
@@ -101,9 +101,8 @@ def _resource(kind: str, codes: list[str], shapes: set[str]) -> dict[str, Any]:
         "conditionalDelete": "single" if may_change and "conditional-delete" in codes else "not-supported",
         "referencePolicy": ["literal", "logical", "local"],
         "searchParam": [
-            {"name": code, "definition": parameters[code]["url"], "type": parameters[code]["type"]}
-            for code in sorted(searchable(kind))
-            if code in parameters
+            {"name": code, "definition": definitions[code]["url"], "type": definitions[code]["type"]}
+            for code in sorted(parameters(kind))
         ],
         "operation": [{"name": name[1:], "definition": f"{OPERATION}{name[1:]}"} for name in operations],
     }

@@ -1,4 +1,4 @@
-"""What conditional interactions share: criteria, the one match, and keeping rivals with the same criteria out.
+"""What conditional interactions share: the criteria and the one resource that meets them.
 
 Two callers who both ask "create unless it exists" must not both find nothing. Criteria are therefore locked (a lock of
 PostgreSQL that ends with the transaction) before they are searched, in one order, so that nobody waits in a circle.
@@ -6,20 +6,23 @@ PostgreSQL that ends with the transaction) before they are searched, in one orde
 Source: https://hl7.org/fhir/R4/http.html#ccreate, #cond-update, #3.1.0.7.1
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from gateway.errors import FhirError
 from gateway.fhir.call import Call, Query
 from gateway.fhir.search import refusal
 from gateway.store import BadParameter, Transaction, Version
+from gateway.store.search.syntax import RESULT, parse
 
 LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
-RESULT_PARAMETERS = frozenset(
-    {"_count", "_sort", "_total", "_include", "_revinclude", "_summary", "_elements", "_format"}
-)
+ATTEMPTS = 4
+"""How often an act is tried when another writer was quicker, and the caller did not say which version it means."""
+QUICKER = frozenset({"GF-204", "GF-209"})
+
+Made = TypeVar("Made")
 
 
 class Criteria(NamedTuple):
@@ -29,39 +32,64 @@ class Criteria(NamedTuple):
     query: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
-        return f"{self.type}?{urlencode(self.query)}"
+        return f"{self.type}?{urlencode(self.query, safe='|:/,')}"
+
+
+class Matched(NamedTuple):
+    """An open transaction in which nobody else acts on the same criteria, and what each of them met."""
+
+    transaction: Transaction
+    found: dict[Criteria, Version | None]
 
 
 def criteria(resource_type: str, query: Query | str) -> Criteria:
-    """The criteria of a query (`?a=b`, `a=b` or pairs). Raises FhirError GF-206 where they would search for nothing."""
-    pairs = parse_qsl(query.partition("?")[2] or query, keep_blank_values=True) if isinstance(query, str) else query
-    found = tuple(sorted(pairs))
-    useless = [name for name, value in found if not value or name in RESULT_PARAMETERS]
-    if not found or useless:
-        raise FhirError("GF-206", criteria=f"{resource_type}?{urlencode(found)}")
-    return Criteria(resource_type, found)
+    """The criteria of a query (`?a=b`, `a=b` or pairs).
+
+    Raises FhirError GF-206 where they would search for nothing, GF-401 or GF-402 where they are no search.
+    """
+    if isinstance(query, str):
+        query = parse_qsl(query.partition("?")[2] or query, keep_blank_values=True)
+    found = Criteria(resource_type, tuple(sorted(query)))
+    if not query or any(not value or name in RESULT for name, value in query):
+        raise FhirError("GF-206", criteria=str(found))
+    try:
+        parse(resource_type, found.query)
+    except BadParameter as bad:
+        raise refusal(resource_type, bad) from None
+    return found
 
 
 @asynccontextmanager
-async def exclusively(call: Call, asked: Iterable[Criteria]) -> AsyncIterator[Transaction]:
-    """A transaction in which nobody else acts on the same criteria."""
+async def exclusively(call: Call, asked: Iterable[Criteria]) -> AsyncIterator[Matched]:
+    """Look up all criteria of an interaction under their locks. Raises SeveralMatches where one meets several."""
+    distinct = sorted(set(asked))
     async with call.services.store.transaction(call.facility.slug) as transaction:
-        for one in sorted({str(one) for one in asked}):
+        for one in distinct:
             await transaction.connection.execute(LOCK, f"{call.facility.slug} {one}")
-        yield transaction
+        yield Matched(transaction, {one: await _match(transaction, one) for one in distinct})
 
 
-async def match(transaction: Transaction, asked: Criteria, without: Collection[str] = frozenset()) -> Version | None:
-    """The one resource that meets the criteria, None where there is none; `without` are `Type/id` to overlook.
+async def _match(transaction: Transaction, asked: Criteria) -> Version | None:
+    page = await transaction.search(asked.type, [*asked.query, ("_count", "2")])
+    if len(page.matches) > 1:
+        raise SeveralMatches(asked)
+    return page.matches[0] if page.matches else None
 
-    Raises FhirError GF-205 where several meet them, GF-401 or GF-402 for criteria that are no search.
-    """
-    count = str(2 + len(without))
-    try:
-        page = await transaction.search(asked.type, [*asked.query, ("_count", count)])
-    except BadParameter as bad:
-        raise refusal(asked.type, bad) from None
-    found = [version for version in page.matches if version.reference not in without]
-    if len(found) > 1:
-        raise FhirError("GF-205", count="2+", criteria=str(asked))
-    return found[0] if found else None
+
+class SeveralMatches(FhirError):
+    """GF-205, with the criteria that meet several resources."""
+
+    def __init__(self, asked: Criteria) -> None:
+        self.asked = asked
+        super().__init__("GF-205", criteria=str(asked))
+
+
+async def until_quiet(act: Callable[[], Awaitable[Made]], *, sure: bool) -> Made:
+    """Do an act again when another writer was quicker; not where the caller named a version (`sure`)."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await act()
+        except FhirError as error:
+            if sure or error.refusal.number not in QUICKER:
+                raise
+    return await act()

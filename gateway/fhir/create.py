@@ -1,7 +1,7 @@
 """create, and create unless it exists. Source: https://hl7.org/fhir/R4/http.html#create, #ccreate"""
 
 from gateway.fhir.call import Answer, Call
-from gateway.fhir.conditional import criteria, exclusively, match
+from gateway.fhir.conditional import criteria, exclusively
 from gateway.fhir.writing import commit, judge, shown
 from gateway.store import Change, new_id
 
@@ -10,16 +10,16 @@ async def create(call: Call) -> Answer:
     """POST Type, with If-None-Exist too. An id in the body is replaced: the server chooses."""
     call.no_parameters()
     resource = call.decoded()
-    judgement, found = judge(call, resource)
+    judgement, issues = judge(call, resource)
     change = Change.create(resource, new_id(), judgement=judgement)
     unless = call.header(b"if-none-exist")
     if unless:
         asked = criteria(call.type, unless)
-        async with exclusively(call, [asked]) as transaction:
-            existing = await match(transaction, asked)
+        async with exclusively(call, [asked]) as (transaction, found):
+            existing = found[asked]
             if existing is not None:
                 return Answer(200, existing, location=True)
             versions = await commit(call, "create", [change], transaction)
     else:
         versions = await commit(call, "create", [change])
-    return Answer(201, versions[0], location=True, issues=shown(call, found))
+    return Answer(201, versions[0], location=True, issues=shown(call, issues))

@@ -1,7 +1,7 @@
 """delete and conditional delete. Source: https://hl7.org/fhir/R4/http.html#delete, #3.1.0.7.1"""
 
 from gateway.fhir.call import Answer, Call
-from gateway.fhir.conditional import criteria, exclusively, match
+from gateway.fhir.conditional import criteria, exclusively
 from gateway.fhir.writing import commit, expected, mutable
 from gateway.store import Change
 
@@ -18,8 +18,8 @@ async def conditional_delete(call: Call) -> Answer:
     """DELETE Type?criteria: the one match, or nothing."""
     mutable(call.type)
     asked = criteria(call.type, call.query)
-    async with exclusively(call, [asked]) as transaction:
-        existing = await match(transaction, asked)
+    async with exclusively(call, [asked]) as (transaction, found):
+        existing = found[asked]
         if existing is None:
             return Answer(204)
         versions = await commit(call, "delete", [Change.delete(call.type, existing.id)], transaction)

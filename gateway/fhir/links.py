@@ -3,11 +3,10 @@
 Source: https://hl7.org/fhir/R4/http.html#trules, https://hl7.org/fhir/R4/bundle.html#references
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from gateway.errors import FhirError, InEntry
-from gateway.fhir.references import parts, references, rewritten
-from profiles.definitions import RESOURCE_TYPES
+from gateway.fhir.references import parts, rewritten
 from profiles.fhirjson import Resource
 
 PLACEHOLDERS = ("urn:uuid:", "urn:oid:")
@@ -19,8 +18,7 @@ class Links:
     `conditional` maps a conditional reference to what it met; the transaction fills it.
     """
 
-    def __init__(self, base: str, targets: Sequence[tuple[int, str, str]]) -> None:
-        self._base = f"{base}/"
+    def __init__(self, targets: Sequence[tuple[int, str, str]]) -> None:
         self._full: dict[str, str] = {}
         self._relative: dict[tuple[str, str], str] = {}
         self.conditional: dict[str, str] = {}
@@ -33,7 +31,7 @@ class Links:
                 origin, kind, identity = found
                 self._relative[origin, f"{kind}/{identity}"] = target
 
-    def resolved(self, resource: Resource, index: int, full_url: str) -> Resource:
+    def resolved(self, resource: Resource, full_url: str) -> Resource:
         """A copy of the resource with every link to an entry replaced by what was stored.
 
         Raises FhirError GF-507 for a placeholder that is no entry's fullUrl.
@@ -52,14 +50,3 @@ class Links:
             return reference
 
         return rewritten(resource, rewrite, self._full)
-
-
-def conditional_references(resources: Iterable[Resource | None]) -> dict[str, int]:
-    """Each conditional reference (`Type?criteria`) with the position of the first resource that holds it."""
-    found: dict[str, int] = {}
-    for index, resource in enumerate(resources):
-        for reference in references(resource):
-            kind, mark, _ = reference.partition("?")
-            if mark and kind in RESOURCE_TYPES:
-                found.setdefault(reference, index)
-    return found

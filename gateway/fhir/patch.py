@@ -8,8 +8,7 @@ from typing import Any
 from gateway.errors import FhirError
 from gateway.fhir import jsonpatch
 from gateway.fhir.call import Answer, Call
-from gateway.fhir.conditional import criteria, exclusively, match
-from gateway.fhir.reading import gone
+from gateway.fhir.conditional import criteria, exclusively, until_quiet
 from gateway.fhir.writing import commit, expected, judge, mutable, shown
 from gateway.store import NEW, Change, Gone, NotFound, Transaction, Version
 from profiles import fhirjson
@@ -24,14 +23,12 @@ async def patch(call: Call) -> Answer:
     call.no_parameters()
     mutable(call.type)
     operations = read_patch(call)
-    async with exclusively(call, []) as transaction:
-        try:
-            before = await transaction.read(call.type, call.id)
-        except NotFound:
-            raise FhirError("GF-201", reference=call.reference, type=call.type) from None
-        except Gone:
-            raise gone(call) from None
-        return await _apply(call, transaction, operations, before)
+
+    async def act() -> Answer:
+        async with exclusively(call, ()) as (transaction, _):
+            return await _apply(call, transaction, operations, await before(call, transaction, call.id))
+
+    return await until_quiet(act, sure=bool(call.header(b"if-match")))
 
 
 async def conditional_patch(call: Call) -> Answer:
@@ -39,11 +36,26 @@ async def conditional_patch(call: Call) -> Answer:
     mutable(call.type)
     operations = read_patch(call)
     asked = criteria(call.type, call.query)
-    async with exclusively(call, [asked]) as transaction:
-        before = await match(transaction, asked)
-        if before is None:
-            raise FhirError("GF-210", criteria=str(asked))
-        return await _apply(call, transaction, operations, before)
+
+    async def act() -> Answer:
+        async with exclusively(call, [asked]) as (transaction, found):
+            existing = found[asked]
+            if existing is None:
+                raise FhirError("GF-210", criteria=str(asked))
+            return await _apply(call, transaction, operations, existing)
+
+    return await until_quiet(act, sure=bool(call.header(b"if-match")))
+
+
+async def before(call: Call, transaction: Transaction, identity: str) -> Version:
+    """What a patch begins with. Raises FhirError GF-201, GF-202."""
+    reference = f"{call.type}/{identity}"
+    try:
+        return await transaction.read(call.type, identity)
+    except NotFound:
+        raise FhirError("GF-201", reference=reference, type=call.type) from None
+    except Gone:
+        raise FhirError("GF-202", reference=reference) from None
 
 
 def read_patch(call: Call) -> Any:

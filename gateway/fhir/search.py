@@ -4,38 +4,51 @@ from urllib.parse import parse_qsl, urlencode
 
 from gateway.errors import FhirError
 from gateway.fhir import bundles
-from gateway.fhir.call import Answer, Call
-from gateway.fhir.history import count
-from gateway.store import BadParameter
+from gateway.fhir.call import Answer, Call, Query
+from gateway.store import BadParameter, Page
 
 FORM = "application/x-www-form-urlencoded"
 
 
 async def search(call: Call) -> Answer:
     """GET Type?parameters"""
-    query = [(name, value) for name, value in call.query if name != "_count"]
-    asked = count(dict(call.query).get("_count"))
-    settings = call.services.settings
-    size = settings.default_page_size if asked is None else min(asked, settings.max_page_size)
-    only_total = call.view.summary == "count" or asked == 0
-    wanted = [*query, ("_summary", "count")] if only_total else [*query, ("_count", str(size))]
-    try:
-        page = await call.services.store.search(call.facility.slug, call.type, wanted, strict=not call.prefer.lenient)
-    except BadParameter as bad:
-        raise refusal(call.type, bad) from None
-    call.audited("search-type", f"{call.path}?{urlencode(call.query)}")
-    shown = call.query if call.view.summary == "false" else [*call.query, ("_summary", call.view.summary)]
+    only_total = call.view.summary == "count" or ("_count", "0") in call.query
+    asked = call.query
+    if only_total:
+        asked = [pair for pair in asked if pair[0] not in ("_count", "_total")]
+        asked = [*asked, ("_count", "0"), ("_total", "accurate")]
+    page, ignored = await _page(call, asked)
+    shown = [pair for pair in call.query if pair[0] not in ignored]
+    call.audited("search-type", f"{call.type}?{urlencode(shown)}")
+    how = [("_summary", call.view.summary)] if call.view.summary != "false" else []
+    how += [("_elements", ",".join(call.view.elements))] if call.view.elements else []
+    warnings = [*(error.issue(call.lang, "warning") for error in call.warnings), *map(_warning, page.warnings)]
     answer = bundles.searchset(
         call,
-        page.matches,
+        () if only_total else page.matches,
         page.included,
-        query=shown,
+        query=[*shown, *how],
         path=call.type,
         total=page.total,
-        following=page.next,
-        issues=[_warning(text) for text in page.warnings],
+        following=None if only_total else page.next,
+        issues=warnings,
     )
     return Answer(200, resource=answer)
+
+
+async def _page(call: Call, query: Query) -> tuple[Page, set[str]]:
+    """The page, and the parameters that a lenient caller lets us leave out."""
+    ignored: set[str] = set()
+    while True:
+        asked = [pair for pair in query if pair[0] not in ignored]
+        try:
+            return await call.services.store.search(call.facility.slug, call.type, asked), ignored
+        except BadParameter as bad:
+            error = refusal(call.type, bad)
+            if not call.prefer.lenient or bad.parameter in ignored or bad.parameter not in dict(asked):
+                raise error from None
+            call.warnings.append(error)
+            ignored.add(bad.parameter)
 
 
 async def search_by_post(call: Call) -> Answer:

@@ -6,22 +6,22 @@ between entries are rewritten, every resource is judged, and one commit keeps al
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.errors import FhirError, HttpError, InEntry, Rejected
 from gateway.fhir import batch, entries
 from gateway.fhir.call import Answer, Call
-from gateway.fhir.conditional import Criteria, criteria, exclusively, match
+from gateway.fhir.conditional import Criteria, Matched, SeveralMatches, criteria, exclusively, until_quiet
 from gateway.fhir.entries import Entry
-from gateway.fhir.links import Links, conditional_references
-from gateway.fhir.patch import patched, read_patch
+from gateway.fhir.links import Links
+from gateway.fhir.patch import before, patched, read_patch
+from gateway.fhir.references import references
 from gateway.fhir.writing import commit, entry_findings, expected, judge, mutable, shown
-from gateway.store import NEW, Change, Gone, NotFound, Transaction, Version, new_id
+from gateway.store import NEW, Change, Transaction, Version, new_id
+from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirjson import Resource
 from profiles.validator import Issue
 
-ATTEMPTS = 3
-"""How often a transaction is tried again when another writer was quicker."""
 BREATH = 50
 """Resources judged before other requests get their turn."""
 
@@ -45,33 +45,29 @@ class Step:
         return f"{self.entry.call.type}/{self.id}"
 
 
-@dataclass(slots=True)
-class Plan:
-    """All steps of one transaction, in the order of the Bundle."""
-
-    steps: list[Step]
-    reads: list[Entry]
-    deleted: set[str] = field(default_factory=set)
-
-
 async def transaction(call: Call, bundle: Resource) -> Answer:
     """Do every entry or none, and answer in the order of the entries."""
     read = [entries.read(call, index, row) for index, row in enumerate(entries.checked(call, bundle))]
-    writes = [entry for entry in read if entry.route.method in ("POST", "PUT", "PATCH", "DELETE")]
-    for attempt in range(1, ATTEMPTS + 1):
-        plan = Plan([_step(entry) for entry in writes], [entry for entry in read if entry not in writes])
-        try:
-            versions = await _write(call, plan)
-            break
-        except FhirError as error:
-            if error.refusal.number != "GF-209" or attempt == ATTEMPTS:
-                raise
-    rows = {step.entry.index: batch.response(step.entry, _answer(call, step, versions)) for step in plan.steps}
-    for entry in plan.reads:
-        try:
-            rows[entry.index] = batch.response(entry, await entry.route.handler(entry.call))
-        except Exception as error:
-            rows[entry.index] = batch.refused(call, error)
+    writes = [entry for entry in read if entry.route.method != "GET"]
+
+    async def act() -> tuple[list[Step], dict[str, Version]]:
+        steps = [_step(entry) for entry in writes]
+        return steps, await _write(call, steps)
+
+    try:
+        steps, versions = await until_quiet(act, sure=False)
+    except FhirError as error:
+        for entry in writes:
+            if error.values.get("reference") == entry.call.reference:
+                raise InEntry(error, entry.index) from None
+        raise
+    rows = {step.entry.index: batch.response(step.entry, _answer(call, step, versions)) for step in steps}
+    for entry in read:
+        if entry.route.method == "GET":
+            try:
+                rows[entry.index] = batch.response(entry, await entry.route.handler(entry.call))
+            except Exception as error:
+                rows[entry.index] = batch.refused(call, error)
     answer: Resource = {"resourceType": "Bundle", "type": "transaction-response"}
     return Answer(200, resource={**answer, "entry": [rows[index] for index in sorted(rows)]} if rows else answer)
 
@@ -96,52 +92,55 @@ WRITES = frozenset(
 )
 
 
-async def _write(call: Call, plan: Plan) -> dict[str, Version]:
-    asked = {step.condition for step in plan.steps if step.condition is not None}
-    references = conditional_references(step.entry.call.resource for step in plan.steps)
-    if asked or references or any(step.entry.call.method == "PATCH" for step in plan.steps):
-        async with exclusively(call, asked) as open_transaction:
-            return await _settle_and_commit(call, plan, references, open_transaction)
-    return await _settle_and_commit(call, plan, {}, None)
+async def _write(call: Call, steps: list[Step]) -> dict[str, Version]:
+    references = _conditional_references(steps)
+    asked = {step.condition for step in steps if step.condition is not None} | set(references.values())
+    if not asked and all(step.entry.call.method != "PATCH" for step in steps):
+        return await _settle_and_commit(call, steps, references, None)
+    try:
+        async with exclusively(call, asked) as matched:
+            return await _settle_and_commit(call, steps, references, matched)
+    except SeveralMatches as several:
+        for step in steps:
+            if step.condition == several.asked:
+                raise InEntry(several, step.entry.index) from None
+        raise
 
 
 async def _settle_and_commit(
-    call: Call, plan: Plan, references: dict[str, int], transaction: Transaction | None
+    call: Call, steps: list[Step], references: dict[str, Criteria], matched: Matched | None
 ) -> dict[str, Version]:
+    found = matched.found if matched else {}
+    deleted: set[str] = set()
     # deletions come first, so that a condition does not meet what this transaction deletes
-    for step in sorted(plan.steps, key=lambda step: step.entry.call.method != "DELETE"):
-        await _settle(plan, step, transaction)
-    _distinct(plan)
-    links = Links(
-        call.base, [(step.entry.index, step.entry.full_url, step.reference) for step in plan.steps if step.id]
-    )
-    for reference, index in references.items():
-        assert transaction is not None
-        links.conditional[reference] = await _referred(plan, reference, index, transaction)
-    await _judge(plan, links, transaction)
-    changes = [step.change for step in plan.steps if step.change is not None]
+    for step in sorted(steps, key=lambda step: step.entry.call.method != "DELETE"):
+        _settle(step, steps, found, deleted)
+    _distinct(steps)
+    links = Links([(step.entry.index, step.entry.full_url, step.reference) for step in steps if step.id])
+    links.conditional = {
+        reference: _referred(steps, reference, asked, found, deleted) for reference, asked in references.items()
+    }
+    transaction = matched.transaction if matched else None
+    await _judge(steps, links, transaction)
+    changes = [step.change for step in steps if step.change is not None]
     versions = await commit(call, "transaction", changes, transaction) if changes else ()
     return {version.reference: version for version in versions}
 
 
-async def _settle(plan: Plan, step: Step, transaction: Transaction | None) -> None:
+def _settle(step: Step, steps: list[Step], found: dict[Criteria, Version | None], deleted: set[str]) -> None:
     """Decide which resource a step concerns."""
     call = step.entry.call
     if step.condition is not None:
-        twin = next((other for other in plan.steps if other.condition == step.condition and other.id), None)
+        twin = next((other for other in steps if other.condition == step.condition and other.id), None)
         if twin is not None and call.method == "POST" and twin.entry.call.method == "POST":
             # two entries that both create the same unless it exists make one resource
             step.id, step.same_as = twin.id, twin
             return
-        assert transaction is not None
-        try:
-            step.existing = await match(transaction, step.condition, plan.deleted)
-        except HttpError as error:
-            raise InEntry(error, step.entry.index) from None
-        if step.existing is not None:
-            step.id = step.existing.id
+        existing = found[step.condition]
+        if existing is not None and existing.reference not in deleted:
+            step.id, step.existing = existing.id, existing
     if call.method == "DELETE" and step.id:
-        plan.deleted.add(step.reference)
+        deleted.add(step.reference)
     elif call.method == "POST" and step.existing is None:
         step.id = new_id()
     elif call.method == "PUT" and not step.id:
@@ -150,9 +149,9 @@ async def _settle(plan: Plan, step: Step, transaction: Transaction | None) -> No
         raise InEntry(FhirError("GF-210", criteria=str(step.condition)), step.entry.index)
 
 
-def _distinct(plan: Plan) -> None:
+def _distinct(steps: list[Step]) -> None:
     seen: set[str] = set()
-    for step in plan.steps:
+    for step in steps:
         if not step.id or step.same_as is not None or (step.entry.call.method == "POST" and step.existing is not None):
             continue
         if step.reference in seen:
@@ -160,26 +159,38 @@ def _distinct(plan: Plan) -> None:
         seen.add(step.reference)
 
 
-async def _referred(plan: Plan, reference: str, index: int, transaction: Transaction) -> str:
+def _conditional_references(steps: list[Step]) -> dict[str, Criteria]:
+    """Every conditional reference (`Type?criteria`) of the resources that are written."""
+    found: dict[str, Criteria] = {}
+    for step in steps:
+        for reference in references(step.entry.call.resource):
+            kind, mark, query = reference.partition("?")
+            if mark and kind in RESOURCE_TYPES and reference not in found:
+                try:
+                    found[reference] = criteria(kind, query)
+                except HttpError as error:
+                    raise InEntry(error, step.entry.index) from None
+    return found
+
+
+def _referred(
+    steps: list[Step], reference: str, asked: Criteria, found: dict[Criteria, Version | None], deleted: set[str]
+) -> str:
     """What a conditional reference means: an entry with the same condition, or the one stored resource it meets."""
-    kind, _, query = reference.partition("?")
-    try:
-        asked = criteria(kind, query)
-        for step in plan.steps:
-            if step.condition == asked and step.id:
-                return step.reference
-        existing = await match(transaction, asked, plan.deleted)
-    except HttpError as error:
-        raise InEntry(error, index) from None
-    if existing is None:
-        raise InEntry(FhirError("GF-508", reference=reference, count=0), index)
-    return existing.reference
+    for step in steps:
+        if step.condition == asked and step.id and step.entry.call.method != "DELETE":
+            return step.reference
+    existing = found[asked]
+    if existing is not None and existing.reference not in deleted:
+        return existing.reference
+    index = next(step.entry.index for step in steps if reference in references(step.entry.call.resource))
+    raise InEntry(FhirError("GF-508", reference=reference, count=0), index)
 
 
-async def _judge(plan: Plan, links: Links, transaction: Transaction | None) -> None:
+async def _judge(steps: list[Step], links: Links, transaction: Transaction | None) -> None:
     """Make every step's change. All rejected resources are reported together."""
     rejected: list[Issue] = []
-    for number, step in enumerate(plan.steps):
+    for number, step in enumerate(steps):
         if number % BREATH == BREATH - 1:
             await asyncio.sleep(0)
         try:
@@ -200,9 +211,11 @@ async def _change(step: Step, links: Links, transaction: Transaction | None) -> 
         step.change = Change.delete(call.type, step.id, expected=expected(call))
     elif call.method == "PATCH":
         assert transaction is not None
-        step.change, step.found = patched(call, read_patch(call), await _before(call, step, transaction))
+        step.change, step.found = patched(
+            call, read_patch(call), step.existing or await before(call, transaction, step.id)
+        )
     elif call.method == "PUT" or step.existing is None:
-        resource = links.resolved(call.decoded(), step.entry.index, step.entry.full_url)
+        resource = links.resolved(call.decoded(), step.entry.full_url)
         given = resource.get("id")
         if call.method == "PUT" and given != step.id and (call.id or given is not None):
             raise FhirError("GF-207", body=given or "", address=step.id, expression=f"{call.type}.id")
@@ -214,17 +227,6 @@ async def _change(step: Step, links: Links, transaction: Transaction | None) -> 
             if step.condition is not None and version is None:
                 version = step.existing.version if step.existing is not None else NEW
             step.change = Change.update(resource, step.id, expected=version, judgement=judgement)
-
-
-async def _before(call: Call, step: Step, transaction: Transaction) -> Version:
-    if step.existing is not None:
-        return step.existing
-    try:
-        return await transaction.read(call.type, step.id)
-    except NotFound:
-        raise FhirError("GF-201", reference=step.reference, type=call.type) from None
-    except Gone:
-        raise FhirError("GF-202", reference=step.reference) from None
 
 
 def _answer(call: Call, step: Step, versions: dict[str, Version]) -> Answer:

@@ -2,9 +2,9 @@
 
 from gateway.errors import FhirError
 from gateway.fhir.call import Answer, Call
-from gateway.fhir.conditional import criteria, exclusively, match
+from gateway.fhir.conditional import criteria, exclusively, until_quiet
 from gateway.fhir.writing import commit, expected, judge, mutable, shown
-from gateway.store import Change, new_id
+from gateway.store import NEW, Change, new_id
 
 
 async def update(call: Call) -> Answer:
@@ -14,10 +14,10 @@ async def update(call: Call) -> Answer:
     resource = call.decoded()
     if resource.get("id") != call.id:
         raise FhirError("GF-207", body=resource.get("id", ""), address=call.id, expression=f"{call.type}.id")
-    judgement, found = judge(call, resource)
+    judgement, issues = judge(call, resource)
     change = Change.update(resource, call.id, expected=expected(call), judgement=judgement)
     (version,) = await commit(call, "update", [change])
-    return Answer(201 if version.created else 200, version, location=version.created, issues=shown(call, found))
+    return Answer(201 if version.created else 200, version, location=version.created, issues=shown(call, issues))
 
 
 async def conditional_update(call: Call) -> Answer:
@@ -25,17 +25,23 @@ async def conditional_update(call: Call) -> Answer:
     mutable(call.type)
     resource = call.decoded()
     asked = criteria(call.type, call.query)
-    judgement, found = judge(call, resource)
-    async with exclusively(call, [asked]) as transaction:
-        existing = await match(transaction, asked)
-        given = resource.get("id")
-        if existing is None:
-            # with an id of its own it is an update-as-create, which must not overwrite what the criteria did not meet
-            change = Change.create(resource, given or new_id(), judgement=judgement)
-        elif given not in (None, existing.id):
-            raise FhirError("GF-207", body=given, address=existing.id, expression=f"{call.type}.id")
-        else:
-            version = expected(call)
-            change = Change.update(resource, existing.id, expected=version or existing.version, judgement=judgement)
-        (written,) = await commit(call, "update", [change], transaction)
-    return Answer(201 if written.created else 200, written, location=written.created, issues=shown(call, found))
+    version = expected(call)
+    judgement, issues = judge(call, resource)
+
+    async def act() -> Answer:
+        async with exclusively(call, [asked]) as (transaction, found):
+            existing = found[asked]
+            given = resource.get("id")
+            if existing is None:
+                # with an id of its own it is an update-as-create, which overwrites nothing
+                change = Change.update(resource, given or new_id(), expected=NEW, judgement=judgement)
+            elif given not in (None, existing.id):
+                raise FhirError("GF-207", body=given, address=existing.id, expression=f"{call.type}.id")
+            else:
+                wanted = existing.version if version is None else version
+                change = Change.update(resource, existing.id, expected=wanted, judgement=judgement)
+            (written,) = await commit(call, "update", [change], transaction)
+        created = written.created
+        return Answer(201 if created else 200, written, location=created, issues=shown(call, issues))
+
+    return await until_quiet(act, sure=version is not None)
