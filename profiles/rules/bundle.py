@@ -22,6 +22,7 @@ def judge(bundle: Resource, judgement: Judgement, one: Callable[[Resource, Judge
         for entry in entries
         if isinstance(entry.get("fullUrl"), str) and isinstance(entry.get("resource"), dict)
     }
+    judgement.turn_to(bundle)
     if bundle.get("type") in ("transaction", "batch"):
         _judge_urls(entries, judgement)
     for index, entry in enumerate(entries):
@@ -29,12 +30,11 @@ def judge(bundle: Resource, judgement: Judgement, one: Callable[[Resource, Judge
         if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
             continue
         if resource["resourceType"] == "Bundle":
-            judgement.root, judgement.prefix = bundle, ""
+            judgement.turn_to(bundle)
             judgement.report(_rule("20011"), "nested-bundle", ((None, "entry", index), "resource", -1))
         else:
-            judgement.root, judgement.prefix = resource, f"Bundle.entry[{index}].resource"
+            judgement.turn_to(resource, f"Bundle.entry[{index}].resource")
             one(resource, judgement)
-    judgement.root, judgement.prefix = bundle, ""
 
 
 def _judge_urls(entries: list[Resource], judgement: Judgement) -> None:

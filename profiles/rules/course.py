@@ -4,7 +4,7 @@ Source: the ministry's use cases (outpatient arrived → in-progress → finishe
 emergency by way of triaged), as the table `data/courses.json`: class → status → those that may follow it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from profiles.fhirjson import Resource
@@ -86,4 +86,34 @@ def _contiguous(rule: Rule, encounter: Resource, history: list[Step], judgement:
             judgement.report(rule, "period", (place, "end", -1), end)
 
 
-ASPECTS = {"path": _path, "present": _present, "ended": _ended, "closing": _closing, "contiguous": _contiguous}
+def _class(rule: Rule, encounter: Resource, history: list[Step], judgement: Judgement) -> None:
+    """A stay has an inpatient class of service, an outpatient visit an outpatient one."""
+    kind = encounter.get("class")
+    wanted = table("courses")["service-class"].get(str(kind.get("code")) if isinstance(kind, dict) else "")
+    if wanted is None:
+        return
+    for index, location in enumerate(objects(encounter.get("location"))):
+        place: Place = (None, "location", index)
+        for system in _service_classes(location):
+            if not system.endswith(wanted):
+                judgement.report(rule, "service-class", (place, "extension", -1), system, "warning", wanted=wanted)
+
+
+def _service_classes(location: Step) -> Iterator[str]:
+    """The code systems of a location's classes of service."""
+    for extension in objects(location.get("extension")):
+        if str(extension.get("url")).endswith("/ServiceClass"):
+            for part in objects(extension.get("extension")):
+                concept = part.get("valueCodeableConcept")
+                if part.get("url") == "value" and isinstance(concept, dict):
+                    yield from (str(coding.get("system")) for coding in objects(concept.get("coding")))
+
+
+ASPECTS = {
+    "class": _class,
+    "path": _path,
+    "present": _present,
+    "ended": _ended,
+    "closing": _closing,
+    "contiguous": _contiguous,
+}

@@ -10,8 +10,8 @@ FILE = Path(__file__).parents[2] / "docs" / "rules.md"
 
 HEAD = """# The ministry's numbered rules
 
-Made from `profiles/rules/data` by `python -m profiles.rules.document`; a test holds it to the data. Numbers are those of
-Kamus Rule Number V2.0; those marked * are not in it: the server uses them, or (keys in words) they are this project's.
+Made from `profiles/rules/data` by `python -m profiles.rules.document`; a test holds it to the data. Numbers are those
+of Kamus Rule Number V2.0; those marked * are not in it: the server uses them, or (keys in words) they are our own.
 
 A rule is judged **here**, before anything is sent, or only by the **server**, with the reason. That the target of a
 reference exists and is the sender's own is the server's to say, for every reference. `{org}` is the sender's own

@@ -11,7 +11,7 @@ from typing import Any
 from profiles import fhirpath
 from profiles.fhirjson import Resource
 from profiles.fhirpath import FHIRPathError
-from profiles.rules import bundle
+from profiles.rules import bundle, reply
 from profiles.rules.book import Rule, rules
 from profiles.rules.checks import CHECKS
 from profiles.rules.coded import Check
@@ -135,12 +135,13 @@ class Rules:
         if resource.get("resourceType") == "Bundle":
             bundle.judge(resource, judgement, self._one)
         else:
+            judgement.turn_to(resource)
             self._one(resource, judgement)
         return judgement.found
 
     def judge_patch(self, resource_type: str, operations: Sequence[dict[str, Any]]) -> list[Issue]:
         """The issues of a JSON Patch that is about to be sent."""
-        judgement = Judgement({"resourceType": resource_type}, self._org, "")
+        judgement = Judgement({"resourceType": resource_type}, self._org, "", at=resource_type, within=resource_type)
         for rule in rules():
             if rule.check == "patch" and rule.resource == resource_type:
                 for operation in operations:
@@ -157,14 +158,23 @@ class Rules:
 
     def _one(self, resource: Resource, judgement: Judgement) -> None:
         """Judge one resource and what it contains; `judgement.root` is the resource that holds its references."""
+        if resource["resourceType"] == "OperationOutcome":
+            reply.read(resource, judgement)
+            return
+        self._whole(resource, judgement)
+        if "contained" in resource:
+            outer = judgement.at, judgement.within
+            for index, inner in enumerate(objects(resource["contained"])):
+                if str(inner.get("resourceType")) in CONTAINED:
+                    judgement.at, judgement.within = (f"{path}.contained[{index}]" for path in outer)
+                    self._whole(inner, judgement)
+            judgement.at, judgement.within = outer
+
+    def _whole(self, resource: Resource, judgement: Judgement) -> None:
         book = self._book(resource["resourceType"])
         _walk(book.top, resource, None, judgement)
         for whole in book.whole:
             whole(resource, judgement)
-        if "contained" in resource:
-            for index, inner in enumerate(objects(resource["contained"])):
-                if str(inner.get("resourceType")) in CONTAINED:
-                    _walk(self._book(inner["resourceType"]).top, inner, (None, "contained", index), judgement)
 
 
 def _walk(node: _Node, value: dict[str, Any], place: Place, judgement: Judgement) -> None:

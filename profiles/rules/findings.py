@@ -31,17 +31,22 @@ class Judgement:
     """The present instant in UTC, `YYYY-MM-DDThh:mm:ss`; comparable with the wire format as text."""
     entries: dict[str, str] | None = None
     """In a Bundle: fullUrl → resource type of its entry."""
-    prefix: str = ""
-    """In a Bundle: the FHIRPath of the entry's resource."""
+    at: str = ""
+    """FHIRPath of the resource being judged, from the root of what was handed in."""
+    within: str = ""
+    """The same from the sent resource: what the server would write."""
     found: "list[Finding]" = field(default_factory=list)
 
     def report(
         self, rule: Rule, problem: str, place: Place, value: Any = None, severity: Severity = "error", **facts: str
     ) -> None:
         inside = _fhirpath(place)
-        element = self.root["resourceType"] + inside
-        path = self.prefix + inside if self.prefix else element
-        self.found.append(Finding(rule, problem, path, element, value, severity, facts))
+        self.found.append(Finding(rule, problem, self.at + inside, self.within + inside, value, severity, facts))
+
+    def turn_to(self, resource: Resource, at: str = "") -> None:
+        """Judge another resource from here on; `at` is its FHIRPath where it is not the root."""
+        self.root, self.within = resource, resource["resourceType"]
+        self.at = at or self.within
 
 
 def _fhirpath(place: Place) -> str:
@@ -70,9 +75,16 @@ class Finding:
 
     def wire(self) -> str:
         """The sentence as the ministry's server phrases it, with the number where the rule has one."""
-        known = {"path": self.element, "value": self.value, **self.facts}
-        sentence = str(table("messages")[self.problem]["wire"]).format_map(known)
-        return f"{sentence} (RuleNumber: {self.rule.number})" if self.rule.number.isdigit() else sentence
+        number = f" (RuleNumber: {self.rule.number})" if self.rule.number.isdigit() else ""
+        template = str(table("messages")[self.problem]["wire"])
+        if "{number}" not in template:
+            template += "{number}"
+        return template.format_map({"path": self.element, "value": self.value, "number": number, **self.facts})
+
+    @property
+    def wire_code(self) -> str:
+        """The `issue.code` that the server gives: `value` for nearly everything."""
+        return {"instant": "format", "offset": "format"}.get(self.problem, "value")
 
 
 @cache
