@@ -66,7 +66,7 @@ async def test_a_hospitals_referral_is_not_found_among_the_first_levels(vclaim: 
 
 async def test_an_expired_referral_is_refused_with_202(vclaim: VClaim) -> None:
     with pytest.raises(Refused) as caught:
-        await vclaim.rujukan("030107010826P000005")
+        await vclaim.rujukan("030107020826P000005")
     assert (caught.value.code, "rujukan baru" in caught.value.fix["id"]) == ("202", True)
 
 

@@ -37,12 +37,15 @@ def rows() -> tuple[Row, ...]:
     return table
 
 
+def broken(facts: Facts) -> Row | None:
+    """The first row that the facts break, or None where the SEP may be issued."""
+    return next((row for row in rows() if _hold(row.when, facts) and not _hold(row.must, facts)), None)
+
+
 def refusal(facts: Facts) -> str | None:
-    """The text of the first refusal that the facts earn, or None where the SEP may be issued."""
-    for row in rows():
-        if _hold(row.when, facts) and not _hold(row.must, facts):
-            return _PLACE.sub(lambda place: facts.get(place.group(1), ""), row.text)
-    return None
+    """What BPJS says to these facts, or None where the SEP may be issued."""
+    row = broken(facts)
+    return _PLACE.sub(lambda place: facts.get(place.group(1), ""), row.text) if row else None
 
 
 def _hold(conditions: Conditions, facts: Facts) -> bool:
