@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     default_page_size: int = 50
     request_timeout_s: float = 30.0
 
+    deliver: bool = Field(True, description="`gapura serve` delivers, too; false where `gapura worker` does it all")
     worker_batch: int = 50
     lease_s: float = 60.0
     max_attempts: int = 20
