@@ -11,7 +11,7 @@ from gateway.outbox import queue
 from gateway.outbox.attempt import Attempt
 from gateway.outbox.desk import Desk, Visit, digest
 from gateway.outbox.plan import plan
-from gateway.outbox.rows import Settlement
+from gateway.outbox.rows import Row, Settlement
 from gateway.security import audit
 from gateway.security.keys import Principal
 from gateway.security.roles import Role
@@ -20,7 +20,7 @@ from mappings.run import LOCAL_IDS
 from profiles import fhirjson
 from profiles.fhirjson import Resource
 
-Keep: TypeAlias = Callable[[Desk, Attempt, Visit, dict[str, Any], dict[str, Any]], Awaitable[Settlement]]
+Keep: TypeAlias = Callable[[Desk, Attempt, Visit, dict[str, Any], Any], Awaitable[Settlement]]
 """Keep the answer `reply` to the payload `made`; returns how the row ended, already recorded."""
 
 Answer: TypeAlias = tuple[list[Resource], list[Remote]]
@@ -38,26 +38,75 @@ THE_OUTBOX = Principal(
 """Who writes what a destination answered, in the audit trail."""
 
 
-async def sep_issued(
-    desk: Desk, attempt: Attempt, visit: Visit, made: dict[str, Any], reply: dict[str, Any]
-) -> Settlement:
+async def sep_issued(desk: Desk, attempt: Attempt, visit: Visit, made: dict[str, Any], reply: Any) -> Settlement:
     """A SEP was issued: its CoverageEligibilityResponse, and its number among the Encounter's identifiers."""
     row, number = attempt.row, str(reply["noSep"])
-    module = mappings.load("vclaim/sep-response", visit.facility.mappings)
-    response = module(reply, visit=visit.bundle, **visit.context(row.source))
-    response["id"] = str(uuid5(LOCAL_IDS, f"{row.facility}/{row.source}/response"))
-    system = f"{CLAIM_NUMBER}/{visit.facility.organization_id}"
+    response = _response("vclaim/sep-response", visit, row.source, reply)
+    response["id"] = _response_id(row)
 
     async def answer(transaction: Transaction) -> Answer:
-        kind, _, identity = row.visit.partition("/")
-        encounter = fhirjson.decode((await transaction.read(kind, identity)).content)
-        written = [response]
-        given = encounter.get("identifier", [])
-        if not any(i.get("system") == system and i.get("value") == number for i in given):
-            written.append({**encounter, "identifier": [*given, {"system": system, "value": number}]})
-        return written, [Remote(row.source, f"SEP/{number}")]
+        encounter = await _encounter_with(transaction, visit, number)
+        return [response, *encounter], [Remote(row.source, f"SEP/{number}")]
 
     return await _keep(desk, attempt, visit, made, {"sep": number}, answer)
+
+
+async def sep_changed(desk: Desk, attempt: Attempt, visit: Visit, made: dict[str, Any], reply: Any) -> Settlement:
+    """A SEP was updated: its CoverageEligibilityResponse is as new as the request again."""
+
+    async def answer(transaction: Transaction) -> Answer:
+        return [await _read(transaction, f"CoverageEligibilityResponse/{_response_id(attempt.row)}")], []
+
+    return await _keep(desk, attempt, visit, made, {"sep": str(reply)}, answer)
+
+
+async def sep_withdrawn(desk: Desk, attempt: Attempt, visit: Visit, made: dict[str, Any], reply: Any) -> Settlement:
+    """A SEP was deleted: its CoverageEligibilityResponse is cancelled, the Encounter has its number no more."""
+
+    async def answer(transaction: Transaction) -> Answer:
+        response = await _read(transaction, f"CoverageEligibilityResponse/{_response_id(attempt.row)}")
+        encounter = await _encounter_with(transaction, visit, None)
+        return [{**response, "status": "cancelled"}, *encounter], []
+
+    return await _keep(desk, attempt, visit, made, {"withdrawn": str(reply)}, answer)
+
+
+async def referral_issued(desk: Desk, attempt: Attempt, visit: Visit, made: dict[str, Any], reply: Any) -> Settlement:
+    """A referral to another facility was registered: its ServiceRequest has the number."""
+    row, number = attempt.row, str(reply["noRujukan"])
+    request = _response("vclaim/rujukan-response", visit, row.source, reply)
+
+    async def answer(transaction: Transaction) -> Answer:
+        return [request], [Remote(row.source, f"Rujukan/{number}")]
+
+    return await _keep(desk, attempt, visit, made, {"rujukan": number}, answer)
+
+
+def _response(module: str, visit: Visit, source: str, reply: Any) -> Resource:
+    mapped = mappings.load(module, visit.facility.mappings)(reply, visit=visit.bundle, **visit.context(source))
+    return dict(mapped)
+
+
+def _response_id(row: Row) -> str:
+    return str(uuid5(LOCAL_IDS, f"{row.facility}/{row.source}/response"))
+
+
+async def _read(transaction: Transaction, reference: str) -> Resource:
+    return fhirjson.decode((await transaction.read(*reference.split("/"))).content)
+
+
+async def _encounter_with(transaction: Transaction, visit: Visit, number: str | None) -> list[Resource]:
+    """The Encounter with this SEP number, or none, among its identifiers; nothing where that is so already."""
+    encounter = await _read(transaction, visit.reference)
+    system = f"{CLAIM_NUMBER}/{visit.facility.organization_id}"
+    given = encounter.get("identifier", [])
+    wanted = [i for i in given if i.get("system") != system or i.get("value") == number]
+    if number and not any(i.get("system") == system for i in wanted):
+        wanted.append({"system": system, "value": number})
+    if wanted == given:
+        return []
+    rest = {key: value for key, value in encounter.items() if key != "identifier"}
+    return [{**rest, "identifier": wanted} if wanted else rest]
 
 
 async def _keep(

@@ -23,6 +23,10 @@ PER_VISIT = frozenset({"satusehat"})
 """Destinations that get a visit whole: all its resources that call for a step share one row. Elsewhere the row is the
 written resource's own."""
 
+AFTER = {"rujukan.insert": 1}
+"""Operations that need what others of the same destination bring (a referral needs the visit's SEP): added to their
+rank, so that one that waits does not stand in the way of what it waits for."""
+
 _steps: dict[Path | None, tuple[float, dict[str, list[mappings.Step]]]] = {}
 
 
@@ -62,7 +66,7 @@ def called_for(facility: Facility, resource: Resource, version: int) -> list[Pla
         destination = step.module.destination
         if destination in destinations and step.wants(resource):
             source = visit if destination in PER_VISIT else reference
-            rank = list(step.module.steps).index(step.name)
+            rank = list(step.module.steps).index(step.name) + AFTER.get(step.operation, 0)
             rows.append(Planned(destination, step.module.name, step.name, rank, visit, source, version))
     return rows
 

@@ -26,7 +26,7 @@ class Operation(NamedTuple):
     """What an operation of a module's head means here. `find` looks for the effect of a request whose outcome is
     unknown; None: to repeat the request is harmless."""
 
-    send: Callable[[VClaim, Payload], Awaitable[Reply]]
+    send: Callable[[VClaim, Payload], Awaitable[Any]]
     find: Callable[[VClaim, Payload], Awaitable[Reply | None]] | None
     keep: answers.Keep
 
@@ -43,13 +43,16 @@ class VClaimDelivery:
         visit = await self._desk.visit(attempt)
         step = mappings.load(row.operation, visit.facility.mappings).step(row.step)
         source = visit.resources.get(row.source)
-        if source is None or not step.wants(source) or not step.applies(visit.bundle, **visit.context(row.source)):
+        wanted = source is not None and step.wants(source) and step.applies(visit.bundle, **visit.context(row.source))
+        if not wanted and (source is None or not attempt.unsettled):
             return Settlement(row, "done", result={"sent": 0})
         made = product(step, visit, row.source)
         client, operation = self._desk.vclaim(attempt), OPERATIONS[step.operation]
         reply = None
         if attempt.unsettled and operation.find:
             reply = await self._ours(visit, row.source, await operation.find(client, made))
+        if reply is None and not wanted:
+            return Settlement(row, "done", result={"sent": 0})
         if reply is None:
             reply = await self._send(attempt, visit, client, operation, step, made)
         return await operation.keep(self._desk, attempt, visit, made, reply)
@@ -62,7 +65,7 @@ class VClaimDelivery:
         operation: Operation,
         step: mappings.Step,
         made: Payload,
-    ) -> Reply:
+    ) -> Any:
         try:
             async with attempt.sending(step.operation, fhirjson.encode(made)):
                 return await operation.send(client, made)
@@ -79,10 +82,10 @@ class VClaimDelivery:
             return ours
 
     async def _ours(self, visit: Visit, source: str, reply: Reply | None) -> Reply | None:
-        """The reply, unless the SEP that it names already belongs to another request."""
+        """The reply, unless what it names already belongs to another request."""
         if reply is None:
             return None
-        remote = f"SEP/{reply['noSep']}"
+        remote = f"SEP/{reply['noSep']}" if "noSep" in reply else f"Rujukan/{reply['noRujukan']}"
         owner = (await self._desk.store.local(visit.facility.slug, "vclaim", [remote])).get(remote)
         return reply if owner in (None, source) else None
 
@@ -109,6 +112,34 @@ async def find_sep(client: VClaim, made: Payload) -> Reply | None:
     return None
 
 
+async def find_referral(client: VClaim, made: Payload) -> Reply | None:
+    """The onward referral that an insert of unknown outcome made: the one of that day on the same SEP."""
+    asked = made["request"]["t_rujukan"]
+    day = asked["tglRujukan"]
+    try:
+        rows = (await client.call("GET", f"/Rujukan/Keluar/List/tglMulai/{day}/tglAkhir/{day}") or {}).get("list") or []
+        for row in rows:
+            numbers = {key.lower(): value for key, value in row.items()}
+            if numbers.get("nosep") == asked["noSep"] and numbers.get("ppkdirujuk") == asked["ppkDirujuk"]:
+                detail = await client.call("GET", f"/Rujukan/Keluar/{numbers['norujukan']}")
+                return dict(detail.get("rujukan", detail))
+    except NotFound:
+        pass
+    return None
+
+
+async def withdraw_sep(client: VClaim, made: Payload) -> str:
+    """Delete a SEP; that it is not there any more is as good."""
+    asked = made["request"]["t_sep"]
+    try:
+        return await client.sep_delete(asked["noSep"], asked["user"])
+    except NotFound:
+        return str(asked["noSep"])
+
+
 OPERATIONS: Mapping[str, Operation] = {
     "sep.insert": Operation(VClaim.sep_insert, find_sep, answers.sep_issued),
+    "sep.update": Operation(VClaim.sep_update, None, answers.sep_changed),
+    "sep.delete": Operation(withdraw_sep, None, answers.sep_withdrawn),
+    "rujukan.insert": Operation(VClaim.rujukan_insert, find_referral, answers.referral_issued),
 }
