@@ -10,6 +10,7 @@ import yaml
 
 from mappings.errors import MappingError, known
 from mappings.functions import Message
+from mappings.language import shown
 from mappings.positions import Node, Source
 
 OPERATION = re.compile(r"[a-z]+(\.[a-z-]+)+\Z")
@@ -59,7 +60,7 @@ class Head:
 
 def read(path: Path, name: str) -> Head:
     """Read a head. Raises MappingError naming file, line and value."""
-    source = Source(path, f"{name}/{path.name}")
+    source = Source(path, shown(path))
     required = ("name", "version", "title", "source", "destination", "steps")
     fields = source.fields(
         source.root, "a module", required, ("outgoing", "concept_maps", "options", "held", "requires")

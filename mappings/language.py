@@ -26,12 +26,14 @@ Expression: TypeAlias = Callable[[Any, Variables], list[Any]]
 
 BLOCKS = ("assign", "else", "first", "for", "if", "merge")
 UNDEFINED: Final = object()
+SHIPPED = Path(__file__).parent
 
 _LIST = re.compile(r"\{\[\s*([\s\S]+?)\s*\]\}\Z")
 _SINGLE = re.compile(r"\{\{(\+?)\s*([\s\S]+?)\s*\+?\}\}")
 _CONTEXT = re.compile(r"\{\{\s*([\s\S]+?)\s*\}\}\Z")
 _BLOCK = re.compile(r"\{%\s*(\w+)\s*([\s\S]*?)\s*%\}\Z")
 _VARIABLE = re.compile(r"%`?([A-Za-z_]\w*)")
+_ALONE = re.compile(r"%([A-Za-z_]\w*)\Z")
 _FOR = re.compile(r"(?:(\w+)\s*,\s*)?(\w+)\s+in\s+([\s\S]+)\Z")
 
 
@@ -66,14 +68,14 @@ class Compiler:
         self._expression, self._find, self._trace = expression, find, trace
         self._open: list[Path] = []
 
-    def file(self, name: str, shown: str | None = None) -> Template:
+    def file(self, name: str) -> Template:
         """Compile one template file. Raises MappingError with file and line."""
         path = self._find(name)
         if path in self._open:
-            raise MappingError(f"{name} includes itself", shown or name)
+            raise MappingError(f"{name} includes itself")
         self._open.append(path)
         try:
-            source = Source(path, shown or path.name)
+            source = Source(path, shown(path))
             return self.node(source, source.root)
         finally:
             self._open.pop()
@@ -130,9 +132,8 @@ class Compiler:
     def _include(self, source: Source, node: Node, block: re.Match[str]) -> Template:
         if block[1] != "include":
             raise source.error(f"unknown block {block[0]!r} as a value; valid is {{% include FILE %}}", node)
-        folder = source.shown.rpartition("/")[0]
         try:
-            return self.file(block[2], f"{folder}/{block[2]}" if folder else block[2])
+            return self.file(block[2])
         except MappingError as error:
             if error.line is None:
                 raise source.error(str(error), node) from None
@@ -142,8 +143,11 @@ class Compiler:
         if not self._trace:
             return made
         origin = Origin(source.shown, source.line(node), made_by)
+        alone = _ALONE.match(made_by)
 
         def traced(focus: Any, variables: Variables) -> Any:
+            if alone and (marked := variables.get(f"marked {alone[1]}")) is not None:
+                return marked
             value = made(focus, variables)
             if value is UNDEFINED:
                 return value
@@ -203,17 +207,18 @@ class Compiler:
     def _assigned(self, source: Source, assign: tuple[str, Node, Node], made: Template) -> Template:
         rows = assign[2].value if isinstance(assign[2], yaml.SequenceNode) else [assign[2]]
         steps: list[tuple[str, Template]] = []
-        plain = Compiler(self._expression, self._find)
         for row in rows:
             pairs = list(source.items(row))
             if len(pairs) != 1:
                 raise source.error("each row of {% assign %} holds one name", row)
-            steps.append((pairs[0][0], plain.node(source, pairs[0][2])))
+            steps.append((pairs[0][0], self.node(source, pairs[0][2])))
 
         def run(focus: Any, variables: Variables) -> Any:
             variables = variables.copy()
             for name, step in steps:
                 value = step(focus, variables)
+                if self._trace:
+                    variables[f"marked {name}"], value = value, unmarked(value)
                 variables[name] = None if value is UNDEFINED else value
             return made(focus, variables)
 
@@ -228,12 +233,13 @@ class Compiler:
         if not found:
             raise source.error("expected {% for x in EXPRESSION %} or {% for i, x in EXPRESSION %}", key_node)
         index, name = found[1], found[2]
+        shadowed = f"marked {name}"
         each, child = self.expression(source, key_node, found[3]), self.node(source, value)
 
         def run(focus: Any, variables: Variables) -> Any:
             values = []
             for position, item in enumerate(each(focus, variables)):
-                inner = {**variables, name: item}
+                inner = {**variables, name: item, shadowed: None}
                 if index:
                     inner[index] = position
                 values.append(child(focus, inner))
@@ -316,6 +322,20 @@ def to_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+def unmarked(value: Any) -> Any:
+    """A value without the marks of tracing."""
+    if isinstance(value, Mark):
+        return unmarked(value.value)
+    if isinstance(value, dict):
+        return {key: unmarked(item) for key, item in value.items()}
+    return [unmarked(item) for item in value] if isinstance(value, list) else value
+
+
+def shown(path: Path) -> str:
+    """A module's file as messages name it: `vclaim/sep-insert/t_sep.yaml`; a site's own with its whole path."""
+    return path.relative_to(SHIPPED).as_posix() if path.is_relative_to(SHIPPED) else str(path)
 
 
 def _single(expression: Expression, empty: Any) -> Template:

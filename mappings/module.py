@@ -8,7 +8,7 @@ from mappings import head as heads
 from mappings.conceptmap import ConceptMap
 from mappings.errors import Held, MappingError, Reason, known
 from mappings.functions import Function, functions
-from mappings.language import UNDEFINED, Compiler, Mark, Origin, Template
+from mappings.language import UNDEFINED, Compiler, Mark, Origin, Template, shown
 from mappings.outgoing import Outgoing
 from mappings.positions import Source
 from mappings.run import Crosswalk, Index, Run, current
@@ -146,7 +146,7 @@ class Module:
         maps = {key: ConceptMap(find(file)) for key, file in self.head.concept_maps.items()}
         self.functions: dict[str, Function] = functions(maps, self.head.held)
         if self.head.outgoing:
-            table = Outgoing(Source(find(self.head.outgoing), f"{name}/{self.head.outgoing}"), self.expression)
+            table = Outgoing(Source(find(self.head.outgoing), shown(find(self.head.outgoing))), self.expression)
             self.functions |= table.functions()
         self.steps = {step.name: Step(self, step) for step in self.head.steps}
         self._requires = [(kind, self.expression(text, line)) for kind, text, line in self.head.requires]
@@ -186,7 +186,7 @@ class Module:
 
     def compile_file(self, name: str, *, trace: bool = False) -> Template:
         """Compile a template of this module."""
-        return Compiler(self._fhirpath, self.find, trace).file(name, f"{self.name}/{name}")
+        return Compiler(self._fhirpath, self.find, trace).file(name)
 
     def expression(self, text: str, line: int) -> Callable[[Any, dict[str, Any]], list[Any]]:
         """Compile an expression of the head."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from mappings import examples
 from mappings.errors import MappingError, known
 from mappings.head import Option
+from mappings.language import SHIPPED
 from mappings.module import Module, Step
 from profiles.fhirjson import Resource
 
-SHIPPED = Path(__file__).parent
 log = logging.getLogger("gapura.mappings")
 
 

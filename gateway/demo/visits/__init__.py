@@ -1,7 +1,7 @@
 """Three visits as a SIMRS would send them: transaction Bundles with its own ids, NIKs, card numbers, times in +07:00.
 
-The files are written as if they were sent on 2026-01-06, the day after each visit ended. `bundles` moves them to the day
-it is told (birth dates and others long past stay), so that referrals are valid and no time lies in the future.
+The files are written as if they were sent on 2026-01-06, the day after each visit ended. `bundles` moves them to the
+day it is told (birth dates and others long past stay), so that referrals are valid and no time lies in the future.
 """
 
 import datetime as dt
