@@ -83,7 +83,7 @@ INTERACTIONS = (
 
 
 def _resource(kind: str, codes: list[str], shapes: set[str]) -> dict[str, Any]:
-    from gateway.fhir.writing import IMMUTABLE
+    from gateway.fhir.routes import IMMUTABLE
 
     frozen = {"update", "patch", "delete"} if kind in IMMUTABLE else set()
     may_change = not frozen

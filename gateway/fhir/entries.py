@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote
 from gateway.errors import FhirError, HttpError, InEntry, Rejected
 from gateway.fhir.call import Call
 from gateway.fhir.routes import Route, find
+from gateway.fhir.view import view
 from gateway.security.door import allow
 from profiles.fhirjson import Resource
 
@@ -65,9 +66,7 @@ def read(call: Call, index: int, row: dict[str, Any]) -> Entry:
 
 
 def _read(call: Call, index: int, row: dict[str, Any]) -> Entry:
-    request = row.get("request")
-    if request is None:
-        raise FhirError("GF-503")
+    request = row["request"]  # required of a batch or transaction by bdl-3, which `checked` has seen
     method = request["method"]
     resource = row.get("resource")
     path, _, query = _relative(call.base, request["url"]).partition("?")
@@ -78,6 +77,7 @@ def _read(call: Call, index: int, row: dict[str, Any]) -> Entry:
         raise FhirError("GF-504", method=method)
     if resource is not None and not isinstance(resource, dict):
         raise FhirError("GF-301", reason="entry.resource is not an object")
+    how, parameters = view(parse_qsl(query, keep_blank_values=True))
     headers = {header: request[name].encode() for name, header in CONDITIONS.items() if name in request}
     one = replace(
         call,
@@ -86,7 +86,8 @@ def _read(call: Call, index: int, row: dict[str, Any]) -> Entry:
         type=kind,
         id=identity,
         version=version,
-        query=parse_qsl(query, keep_blank_values=True),
+        query=parameters,
+        view=how,
         headers=headers,
         body=b"",
         resource=resource,

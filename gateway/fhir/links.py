@@ -3,9 +3,9 @@
 Source: https://hl7.org/fhir/R4/http.html#trules, https://hl7.org/fhir/R4/bundle.html#references
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from gateway.errors import FhirError, InEntry
+from gateway.errors import FhirError
 from gateway.fhir.references import parts, rewritten
 from profiles.fhirjson import Resource
 
@@ -13,20 +13,17 @@ PLACEHOLDERS = ("urn:uuid:", "urn:oid:")
 
 
 class Links:
-    """`targets` are (entry index, fullUrl, Type/id). Raises InEntry GF-506 for a fullUrl that is used twice.
+    """`targets` are (fullUrl, Type/id) of the entries.
 
     `conditional` maps a conditional reference to what it met; the transaction fills it.
     """
 
-    def __init__(self, targets: Sequence[tuple[int, str, str]]) -> None:
+    def __init__(self, targets: Iterable[tuple[str, str]]) -> None:
         self._full: dict[str, str] = {}
         self._relative: dict[tuple[str, str], str] = {}
         self.conditional: dict[str, str] = {}
-        for index, full_url, target in targets:
-            if not full_url:
-                continue
-            if self._full.setdefault(full_url, target) != target:
-                raise InEntry(FhirError("GF-506", url=full_url), index)
+        for full_url, target in targets:
+            self._full[full_url] = target
             if found := parts(full_url):
                 origin, kind, identity = found
                 self._relative[origin, f"{kind}/{identity}"] = target

@@ -9,7 +9,7 @@ from gateway.errors import FhirError
 from gateway.fhir import jsonpatch
 from gateway.fhir.call import Answer, Call
 from gateway.fhir.conditional import criteria, exclusively, until_quiet
-from gateway.fhir.writing import commit, expected, judge, mutable, shown
+from gateway.fhir.writing import commit, expected, judge, shown
 from gateway.store import NEW, Change, Gone, NotFound, Transaction, Version
 from profiles import fhirjson
 from profiles.fhirjson import Resource
@@ -21,7 +21,6 @@ MEDIA = "application/json-patch+json"
 async def patch(call: Call) -> Answer:
     """PATCH Type/id"""
     call.no_parameters()
-    mutable(call.type)
     operations = read_patch(call)
 
     async def act() -> Answer:
@@ -33,7 +32,6 @@ async def patch(call: Call) -> Answer:
 
 async def conditional_patch(call: Call) -> Answer:
     """PATCH Type?criteria"""
-    mutable(call.type)
     operations = read_patch(call)
     asked = criteria(call.type, call.query)
 

@@ -59,6 +59,9 @@ ROUTES = (
     Route("GET", "Type/id/$validate", "$validate", "r", validate.validate),
 )
 
+IMMUTABLE = frozenset({"AuditEvent"})
+"""Types that nobody changes or deletes once they are written."""
+
 _TABLE: dict[str, dict[str, Route]] = {}
 for _each in ROUTES:
     _TABLE.setdefault(_each.shape, {})[_each.method] = _each
@@ -69,7 +72,8 @@ for _each in ROUTES:
 def find(method: str, path: str) -> tuple[Route, str, str, str]:
     """(route, type, id, version) of a path below the FHIR root.
 
-    Raises FhirError GF-101 (no such type), GF-102 (no such address), GF-103 (method), GF-107 (id), GF-112 (operation).
+    Raises FhirError GF-101 (no such type), GF-102 (no such address), GF-103 (method), GF-107 (id), GF-112 (operation),
+    GF-211 (a type that nobody changes).
     """
     segments = [part for part in path.split("/") if part]
     first = segments[0] if segments else ""
@@ -77,6 +81,8 @@ def find(method: str, path: str) -> tuple[Route, str, str, str]:
         return _route(method, "/".join(segments), path), "", "", ""
     if first not in RESOURCE_TYPES:
         _unknown_type(first, path)
+    if first in IMMUTABLE and method in ("PUT", "PATCH", "DELETE"):
+        raise FhirError("GF-211", type=first)
     if len(segments) == 1:
         return _route(method, "Type", path), first, "", ""
     second = segments[1]

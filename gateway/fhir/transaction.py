@@ -16,7 +16,7 @@ from gateway.fhir.entries import Entry
 from gateway.fhir.links import Links
 from gateway.fhir.patch import before, patched, read_patch
 from gateway.fhir.references import references
-from gateway.fhir.writing import commit, entry_findings, expected, judge, mutable, shown
+from gateway.fhir.writing import commit, entry_findings, expected, judge, shown
 from gateway.store import NEW, Change, Transaction, Version, new_id
 from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirjson import Resource
@@ -77,8 +77,6 @@ def _step(entry: Entry) -> Step:
     try:
         if entry.route.code not in WRITES:
             raise FhirError("GF-509", element="url", value=call.path, wanted="Type, Type/id or Type?criteria")
-        if call.method != "POST":
-            mutable(call.type)
         if call.method == "POST":
             unless = call.header(b"if-none-exist")
             return Step(entry, criteria(call.type, unless) if unless else None)
@@ -116,7 +114,7 @@ async def _settle_and_commit(
     for step in sorted(steps, key=lambda step: step.entry.call.method != "DELETE"):
         _settle(step, steps, found, deleted)
     _distinct(steps)
-    links = Links([(step.entry.index, step.entry.full_url, step.reference) for step in steps if step.id])
+    links = Links((step.entry.full_url, step.reference) for step in steps if step.id and step.entry.full_url)
     links.conditional = {
         reference: _referred(steps, reference, asked, found, deleted) for reference, asked in references.items()
     }

@@ -3,14 +3,13 @@
 from gateway.errors import FhirError
 from gateway.fhir.call import Answer, Call
 from gateway.fhir.conditional import criteria, exclusively, until_quiet
-from gateway.fhir.writing import commit, expected, judge, mutable, shown
+from gateway.fhir.writing import commit, expected, judge, shown
 from gateway.store import NEW, Change, new_id
 
 
 async def update(call: Call) -> Answer:
     """PUT Type/id, with If-Match or If-None-Match: *"""
     call.no_parameters()
-    mutable(call.type)
     resource = call.decoded()
     if resource.get("id") != call.id:
         raise FhirError("GF-207", body=resource.get("id", ""), address=call.id, expression=f"{call.type}.id")
@@ -22,7 +21,6 @@ async def update(call: Call) -> Answer:
 
 async def conditional_update(call: Call) -> Answer:
     """PUT Type?criteria"""
-    mutable(call.type)
     resource = call.decoded()
     asked = criteria(call.type, call.query)
     version = expected(call)

@@ -12,8 +12,6 @@ from gateway.store import NEW, Change, Judgement, Transaction, Version, VersionC
 from profiles.fhirjson import Resource
 from profiles.validator import Issue, outcome
 
-IMMUTABLE = frozenset({"AuditEvent"})
-
 
 def judge(call: Call, resource: Resource) -> tuple[Judgement, list[Issue]]:
     """The validator's findings on a resource that is to be written.
@@ -42,12 +40,6 @@ def entry_findings(found: Sequence[Issue], index: int) -> list[Issue]:
     return [
         replace(issue, path=f"{place}.{rest}" if (rest := issue.path.partition(".")[2]) else place) for issue in found
     ]
-
-
-def mutable(resource_type: str) -> None:
-    """Raise FhirError GF-211 for the audit trail, which nobody changes or deletes."""
-    if resource_type in IMMUTABLE:
-        raise FhirError("GF-211", type=resource_type)
 
 
 def expected(call: Call) -> int | None:
