@@ -372,7 +372,7 @@ class _Object:
 
     def _invariants(self) -> None:
         for rule in invariants.of(self.element, self.path):
-            self._invariant(rule, "o", "p")
+            rule.write(self.s, "o", "p")
         if self.is_resource and self.name not in ("Bundle", "Parameters", "Binary"):
             self.s.line("if 'contained' in o: c.report_unused(o, p)" if self.reports else
                         "if 'contained' in o and not all_used(o): return False")  # fmt: skip
@@ -397,13 +397,8 @@ class _Object:
         if m.type in ("BackboneElement", "Element"):
             return  # the function of the backbone element makes them
         for rule in invariants.of(m.element, m.type):
-            self._invariant(rule, v, path)
+            rule.write(self.s, v, path)
 
-    def _invariant(self, rule: invariants.Invariant, v: str, path: str) -> None:
-        s = self.s
-        test = rule.test(s, v)
-        say = s.bad if rule.severity == "error" else s.warn
-        s.line(f"if not ({test}): {say('invariant', path, rule.key, expression=rule.expression)}")
 
 
 def _rank(key: str) -> int:

@@ -27,9 +27,26 @@ class Invariant(NamedTuple):
     expression: str
     type: str
 
-    def test(self, s: Source, v: str) -> str:
-        """The Python condition that the invariant holds for `v`."""
-        return f"{s.constant(f'invariant({self.key!r}, {self.expression!r}, {self.type!r})', 'I')}({v}, c)"
+    def write(self, s: Source, v: str, path: str) -> None:
+        """Write the test of `v`: as plain Python where its types decide it, as a call of closures where they do not.
+
+        What is written as Python takes simple data; on other data it raises one of `BAILS`, and the closures judge.
+        """
+        from profiles.fhirpath import FHIRPathError, typed
+
+        say = (s.bad if self.severity == "error" else s.warn)("invariant", path, self.key, "None", expression=self.expression)
+        closures = f"{s.constant(f'invariant({self.expression!r}, {self.type!r})', 'I')}({v}, c)"
+        try:
+            inline = typed.condition(self.expression, self.type, v, "c.resource", "c.root", s.constant, "q_")
+        except FHIRPathError:
+            inline = None
+        if inline is None:
+            s.line(f"if not {closures}: {say}")
+            return
+        with s.block("try:"):
+            s.line(f"if not ({inline}): {say}")
+        with s.block("except BAILS:"):
+            s.line(f"if not {closures}: {say}")
 
 
 @cache

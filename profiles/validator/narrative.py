@@ -5,6 +5,7 @@ grows as the text does; a document type (the door of entity bombs) is no basic X
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 ELEMENTS = frozenset(
@@ -94,13 +95,46 @@ _TAG = re.compile(
     r"(?P<attributes>(?:\s++[\w.:-]++\s*+=\s*+(?:\"[^<\"]*+\"|'[^<']*+'))*+)\s*+(?P<empty>/)?>)"
 )
 _ATTRIBUTE = re.compile(r"([\w.:-]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
+_CONTENT = re.compile(r">\s*+[^<\s]").search
 _BARE = re.compile(r"&(?!(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def is_narrative(v: Any) -> bool:
     """True where `v` is a `div` of basic XHTML with some content."""
-    return v.__class__ is str and fault(v) is None
+    return v.__class__ is str and (_is_plain(v) or fault(v) is None)
+
+
+def _is_plain(text: str) -> bool:
+    """True for a faultless narrative of simple tags; False says nothing. Several times as fast as `fault`."""
+    if text[:4] != "<div" or text[-6:] != "</div>" or not _CONTENT(text):
+        return False
+    closing: list[str] = []
+    pieces = text.split("<")
+    last = pieces.pop()
+    for piece in pieces[1:]:
+        tag = piece[: piece.find(">")]
+        if tag[:1] == "/":
+            if closing.pop() != tag or not closing:
+                return False
+        else:
+            needed = _closing_of(tag)
+            if needed:
+                closing.append(needed)
+            elif needed is None:
+                return False
+    if closing != ["/div"] or last != "/div>" or ("&" in text and _BARE.search(text)):
+        return False
+    return text.isprintable() or not _CONTROL.search(text)
+
+
+@lru_cache(1024)
+def _closing_of(tag: str) -> str | None:
+    """What closes a start tag (given without its brackets): nothing for an empty one, None where it is not allowed."""
+    match = _TAG.fullmatch(f"<{tag}>")
+    if match is None or not match["name"] or match["close"] or _element(match["name"], match["attributes"]):
+        return None
+    return "" if match["empty"] else "/" + match["name"]
 
 
 def fault(text: str) -> tuple[str, str] | None:

@@ -41,7 +41,7 @@ class _Profile:
             if own:
                 self._call(own, "o", "p")
             for rule in self._invariants(self.root):
-                self._invariant(rule, "o", "p")
+                rule.write(self.s, "o", "p")
 
     def _call(self, name: str, v: str, path: str) -> None:
         if self.reports:
@@ -244,7 +244,7 @@ class _Profile:
         self._profiles(node, types, v, path, rule)
         self._binding(node, code, v, path, rule)
         for invariant in self._invariants(node, general, code):
-            self._invariant(invariant, v, path)
+            invariant.write(s, v, path)
         if node.children:
             name = self._function(node, general)
             if name is not None:
@@ -307,12 +307,6 @@ class _Profile:
             known |= {c["key"] for c in definition["snapshot"]["element"][0].get("constraint", ())}
         path = node.place.path if code in (None, "BackboneElement", "Element") else str(code)
         return list(invariants.of(node.element, path, frozenset(known)))
-
-    def _invariant(self, rule: invariants.Invariant, v: str, path: str) -> None:
-        say = self.s.bad if rule.severity == "error" else self.s.warn
-        self.s.line(
-            f"if not ({rule.test(self.s, v)}): {say('invariant', path, rule.key, v, expression=rule.expression)}"
-        )
 
 
 def general_fixed(node: Node, general: Node) -> tuple[str, Any] | None:

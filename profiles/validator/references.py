@@ -18,6 +18,7 @@ _FORM = re.compile(
     r"|urn:uuid:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
     r"|(?!urn:uuid:|https?:)[a-z][a-z0-9+.\-]*:\S+|https?://\S+"
 ).fullmatch
+_RELATIVE = re.compile(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}").fullmatch
 _TYPED_URL = re.compile(r"/([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?$").search
 
 Find = Callable[[str], Resource | None]
@@ -27,6 +28,8 @@ def is_reference(text: Any) -> bool:
     """True for the forms that a literal reference may have."""
     if text.__class__ is not str:
         return False
+    if _RELATIVE(text):
+        return text.partition("/")[0] in RESOURCE_TYPES
     match = _FORM(text)
     return match is not None and (match["type"] is None or match["type"] in RESOURCE_TYPES)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from profiles.fhirpath import FHIRPathError, typed
 from profiles.validator import references
 from profiles.validator.context import Context
 from profiles.validator.matching import any_conforms, any_fits, at, fits, has_type, is_beyond
@@ -100,25 +101,30 @@ def _condition(expression: str, type_: str) -> Callable[..., bool | None]:
 
     try:
         return fhirpath.compile(expression, type_).test
-    except fhirpath.FHIRPathError:
+    except FHIRPathError:
         # a constraint on a choice element names children that only some of its types have
         return fhirpath.compile(expression).test
 
 
-def invariant(key: str, expression: str, type_: str) -> Callable[[Any, Context], bool]:
+def invariant(expression: str, type_: str) -> Callable[[Any, Context], bool]:
     """The condition of an invariant, compiled when it is first asked. Empty counts as broken, as HL7 has it."""
     compiled: list[Callable[..., bool | None]] = []
 
     def test(v: Any, c: Context) -> bool:
         if not compiled:
             compiled.append(_condition(expression, type_))
-        return compiled[0](v, resource=c.resource, rootResource=c.root, resolver=c.find) is True
+        try:
+            return compiled[0](v, resource=c.resource, rootResource=c.root, resolver=c.find) is True
+        except FHIRPathError:
+            return False  # a condition that cannot be evaluated on this value is not met
 
     return test
 
 
 NAMESPACE: dict[str, Any] = {
     **NAMES,
+    **typed.NAMES,
+    "BAILS": typed.BAILS,
     "all_used": all_used,
     "any_conforms": any_conforms,
     "any_fits": any_fits,
