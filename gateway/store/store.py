@@ -1,6 +1,5 @@
 """One store per process: the door to everything in this package."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
@@ -11,13 +10,13 @@ import asyncpg
 from gateway.settings import Settings
 from profiles.fhirjson import Resource
 
-from . import crosswalk, read
-from .embedded import EmbeddedServer
+from . import crosswalk, judged, read
+from .database import Database
 from .errors import SchemaMismatch, StoreError, VersionConflict
 from .facilities import Facilities, Place
 from .index import SearchIndex
 from .migrate import current, head, migrate
-from .model import Also, Audits, Change, Connection, Page, Query, Remote, Version
+from .model import Also, Audits, Change, Connection, Judged, Page, Query, Remote, Version
 from .pool import Pool, connect, translated
 from .rows import Batch
 from .search.run import numbers, run
@@ -30,7 +29,7 @@ KEYS_PER_DRAW = 1000
 """The increment of the sequence `resource_key`."""
 ATTEMPTS = 5
 """How often a write is planned anew when another writer was quicker."""
-IDENTITIES = frozenset({"resource_identity", "resource_version_identity"})
+IDENTITIES = frozenset({"resource_identity", "resource_version_identity", "validation_identity"})
 
 
 class Store:
@@ -39,12 +38,10 @@ class Store:
     Every method may raise UnknownFacility, StoreUnavailable and StoreFull besides what it names.
     """
 
-    def __init__(
-        self, url: str, settings: Settings, facilities: Facilities, index: SearchIndex, server: EmbeddedServer | None
-    ) -> None:
-        self.url, self.settings = url, settings
-        self._facilities, self._server = facilities, server
-        self._pool = Pool(url, CONNECTIONS)
+    def __init__(self, database: Database, settings: Settings, facilities: Facilities, index: SearchIndex) -> None:
+        self.settings = settings
+        self._database, self._facilities = database, facilities
+        self._pool = Pool(database.url, CONNECTIONS)
         self._committer = Committer(self._pool.connection)
         self._keys = Keys()
         self._index = index
@@ -56,31 +53,26 @@ class Store:
         Raises StoreUnavailable when there is no database, SchemaMismatch when its schema is newer than this program,
         or older and `migrating` is False.
         """
-        server = None if settings.database_url else EmbeddedServer(settings.home)
-        if server:
-            await asyncio.to_thread(server.start)
-        url = server.url if server else settings.database_url.get_secret_value()  # type: ignore[union-attr]
+        database = await Database.open(settings)
         try:
             with translated():
-                connection = await connect(url)
+                connection = await connect(database.url)
                 try:
                     await _prepare(connection, migrating=migrating)
                     facilities = await Facilities.of(connection, settings)
-                    index = await SearchIndex.of(connection, url)
+                    index = await SearchIndex.of(connection, database.url)
                 finally:
                     await connection.close()
         except BaseException:
-            if server:
-                await asyncio.to_thread(server.stop)
+            await database.close()
             raise
-        return cls(url, settings, facilities, index, server)
+        return cls(database, settings, facilities, index)
 
     async def close(self) -> None:
         """Finish the commits under way, close the connections, leave the embedded server (the last one stops it)."""
         await self._committer.close()
         await self._pool.close()
-        if self._server:
-            await asyncio.to_thread(self._server.stop)
+        await self._database.close()
 
     # --- writing
 
@@ -215,6 +207,17 @@ class Store:
         async with self._pool.connection() as connection:
             return await gather(connection, self._facilities[facility], encounter_id)
 
+    async def judged(self, facility: str, since: datetime, until: datetime) -> AsyncIterator[Judged]:
+        """What the validator said of the versions written from `since` up to `until`, in the order of their writing."""
+        async with self._pool.connection() as connection:
+            async for found in judged.of_period(connection, self._facilities[facility], since, until):
+                yield found
+
+    async def judgements(self, facility: str, references: Sequence[str]) -> list[Judged]:
+        """What the validator said of every version of these resources (`Type/id`), in the order of their writing."""
+        async with self._pool.connection() as connection:
+            return await judged.of_resources(connection, self._facilities[facility], references)
+
     # --- the crosswalk
 
     async def remote(self, facility: str, destination: str, local: Sequence[str]) -> dict[str, str]:
@@ -242,7 +245,7 @@ class Store:
     async def listen(self, channel: str, heard: Callable[[str], None]) -> AsyncIterator[None]:
         """Call `heard` with each payload notified on `channel` for as long as the block lasts."""
         with translated():
-            connection = await connect(self.url)
+            connection = await connect(self._database.url)
 
             def ring(_: Any, __: int, ___: str, payload: Any) -> None:
                 heard(str(payload))
