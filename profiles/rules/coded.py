@@ -9,6 +9,9 @@ from profiles.rules.book import Rule, url
 from profiles.rules.codes import Allowed, Codes, Lookup
 from profiles.rules.findings import Judgement, Place
 
+MANY = 4096
+"""Codings that a rule remembers to be good."""
+
 Check = Callable[[Any, Place, Judgement], None]
 """Judges one value of a rule's element (lists one item at a time) and reports what is wrong with it."""
 
@@ -22,7 +25,7 @@ def coding(rule: Rule, lookup: Lookup | None) -> Check:
     only = frozenset(map(url, rule.args.get("only", ())))
     codeless = frozenset(map(url, rule.args.get("codeless", ())))
     required = rule.args.get("required", False)
-    good = _Good()
+    good: set[tuple[str, str]] = set()  # most of what comes is like what came before
 
     def one(value: dict[str, Any], place: Place, judgement: Judgement) -> None:
         system = str(value.get("system"))
@@ -33,45 +36,30 @@ def coding(rule: Rule, lookup: Lookup | None) -> Check:
             codes = _judge_system(rule, allowed, value, place, judgement)
             if codes is not None:
                 _judge_code(rule, codes, shapes.get(codes.system), value["code"], (place, "code", -1), judgement)
-            if len(judgement.found) == before:
-                good.keep(value)
+            if codes is not None and len(judgement.found) == before and len(good) < MANY:
+                good.add((system, value["code"]))
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
         codings = value.get("coding") if value.__class__ is dict else None
         if codings.__class__ is list:
             for index, item in enumerate(codings):
-                if item.__class__ is not dict:
-                    judgement.report(rule, "type", (place, "coding", index), item, type="Coding")
-                elif item not in good:
+                try:
+                    if (item["system"], item["code"]) in good:
+                        continue
+                except (KeyError, TypeError):  # it lacks one, or is no Coding at all
+                    pass
+                if item.__class__ is dict:
                     one(item, (place, "coding", index), judgement)
+                else:
+                    judgement.report(rule, "type", (place, "coding", index), item, type="Coding")
         elif codings is not None or value.__class__ is not dict:
             judgement.report(rule, "type", place, value, type="CodeableConcept")
-        elif value in good:
-            return
         elif "code" in value or "system" in value:
             one(value, place, judgement)
         elif required:
             judgement.report(rule, "coding-missing", place, None, systems=str(allowed))
 
     return check
-
-
-class _Good:
-    """Codings that one rule has found nothing wrong with: most of what comes is like what came before."""
-
-    LIMIT = 4096
-
-    def __init__(self) -> None:
-        self._pairs: set[tuple[str, str]] = set()
-
-    def __contains__(self, value: dict[str, Any]) -> bool:
-        system, code = value.get("system"), value.get("code")
-        return system.__class__ is str and code.__class__ is str and (system, code) in self._pairs
-
-    def keep(self, value: dict[str, Any]) -> None:
-        system, code = value.get("system"), value.get("code")
-        if isinstance(system, str) and isinstance(code, str) and len(self._pairs) < self.LIMIT:
-            self._pairs.add((system, code))
 
 
 def unit(rule: Rule, lookup: Lookup | None) -> Check:

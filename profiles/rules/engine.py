@@ -35,15 +35,16 @@ CHOICES = {  # the first is the one that the ministry's own rules speak of
 
 
 class _Node:
-    """One element in the tree of a resource type's rules."""
+    """One element in the tree of a resource type's rules. `run` judges a value of it and all that is below."""
 
-    __slots__ = ("checks", "children", "needs", "slices")
+    __slots__ = ("checks", "children", "needs", "run", "slices")
 
     def __init__(self) -> None:
         self.checks: list[Check] = []
         self.needs: list[tuple[tuple[str, ...], Rule]] = []
         self.children: dict[str, _Node] = {}
         self.slices: dict[str, _Node] = {}
+        self.run: Check = self._first
 
     def child(self, step: str) -> "_Node":
         """The node of one step of an element path: `code`, `extension:Name`, or `X` (this element within itself)."""
@@ -51,6 +52,47 @@ class _Node:
             node = self.children.setdefault("extension", _Node())
             return node.slices.setdefault(step.removeprefix("extension:"), _Node())
         return self.children.setdefault(step, _Node())
+
+    def _first(self, value: Any, place: Place, judgement: Judgement) -> None:
+        """The tree is complete when the first value comes: from here on the shortest way."""
+        if self.slices:
+            self.run = self._slice
+        elif self.children or self.needs:
+            self.run = self._below
+        elif len(self.checks) == 1:
+            self.run = self.checks[0]
+        else:
+            self.run = self._each
+        self.run(value, place, judgement)
+
+    def _each(self, value: Any, place: Place, judgement: Judgement) -> None:
+        for check in self.checks:
+            check(value, place, judgement)
+
+    def _slice(self, value: Any, place: Place, judgement: Judgement) -> None:
+        self._each(value, place, judgement)
+        if value.__class__ is dict:
+            inner = self.slices.get(str(value.get("url", "")).rpartition("/")[2])
+            if inner is not None:
+                inner.run(value, place, judgement)
+
+    def _below(self, value: Any, place: Place, judgement: Judgement) -> None:
+        for check in self.checks:
+            check(value, place, judgement)
+        if value.__class__ is not dict:
+            return
+        for keys, rule in self.needs:
+            if value.get(keys[0]) in ABSENT and all(_lacks(value, key) for key in keys):
+                _miss(rule, keys[0], place, judgement)
+        children = self.children
+        for key, item in value.items():
+            if key in children:
+                run = children[key].run
+                if item.__class__ is list:
+                    for index, one in enumerate(item):
+                        run(one, (place, key, index), judgement)
+                else:
+                    run(item, (place, key, -1), judgement)
 
 
 class _Book:
@@ -172,24 +214,9 @@ class Rules:
 
     def _whole(self, resource: Resource, judgement: Judgement) -> None:
         book = self._book(resource["resourceType"])
-        _walk(book.top, resource, None, judgement)
+        book.top.run(resource, None, judgement)
         for whole in book.whole:
             whole(resource, judgement)
-
-
-def _walk(node: _Node, value: dict[str, Any], place: Place, judgement: Judgement) -> None:
-    for keys, rule in node.needs:
-        if value.get(keys[0]) in ABSENT and all(_lacks(value, key) for key in keys):
-            _miss(rule, keys[0], place, judgement)
-    children = node.children
-    for key, item in value.items():
-        if key in children:
-            child = children[key]
-            if item.__class__ is list:
-                for index, one in enumerate(item):
-                    _visit(child, one, (place, key, index), judgement)
-            else:
-                _visit(child, item, (place, key, -1), judgement)
 
 
 def _lacks(value: dict[str, Any], key: str) -> bool:
@@ -208,14 +235,3 @@ def _miss(rule: Rule, key: str, place: Place, judgement: Judgement) -> None:
         judgement.report(rule, "reference-absent", (place, key, -1), None, severity, targets=targets)
     else:
         judgement.report(rule, "missing", (place, key.partition(":")[0], -1), severity=severity)
-
-
-def _visit(node: _Node, value: Any, place: Place, judgement: Judgement) -> None:
-    for check in node.checks:
-        check(value, place, judgement)
-    if node.children and value.__class__ is dict:
-        _walk(node, value, place, judgement)
-    elif node.slices and value.__class__ is dict:
-        inner = node.slices.get(str(value.get("url", "")).rpartition("/")[2])
-        if inner is not None:
-            _visit(inner, value, place, judgement)
