@@ -12,6 +12,7 @@ Source: https://hl7.org/fhirpath/N1/, https://hl7.org/fhir/R4/fhirpath.html.
 
 from profiles.fhirpath.compiled import Expression, compile, evaluate
 from profiles.fhirpath.errors import FHIRPathError
+from profiles.fhirpath.model import is_fhir_type as is_type
 from profiles.fhirpath.quantity import Quantity
 from profiles.fhirpath.temporal import FHIRDate, FHIRDateTime, FHIRTime
 
@@ -24,4 +25,5 @@ __all__ = [
     "Quantity",
     "compile",
     "evaluate",
+    "is_type",
 ]

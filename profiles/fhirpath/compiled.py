@@ -4,30 +4,42 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from profiles.fhirpath.engine import Closure, Compiler, HostFunction
+from profiles.fhirjson import Resource
+from profiles.fhirpath.engine import Compiler, HostFunction
 from profiles.fhirpath.environment import Environment
 from profiles.fhirpath.errors import FHIRPathError
-from profiles.fhirpath.model import Type, fhir_type, is_fhir_type, type_of_resource
+from profiles.fhirpath.model import UNTYPED, Type, fhir_type, is_fhir_type, type_of_resource
 from profiles.fhirpath.parser import parse
 from profiles.fhirpath.static import check
 from profiles.fhirpath.syntax import Node
-from profiles.fhirpath.typed import BAILS, Typed, compile_typed
+from profiles.fhirpath.typed import BAILS, Runner, Typed, compile_typed
 from profiles.fhirpath.values import EMPTY, Items, truth, type_of, unwrap, wrap
 
 CACHED = 4096
 """Expressions that `compile` keeps."""
 
 
-class Expression:
-    """A compiled expression. `source` is its text, `type` the name of the type that it was compiled for, `tree` its syntax.
+WORTH_IT = 3
+"""Evaluations on one resource type after which an expression is turned into Python for it."""
 
-    `python` is the Python source that runs on well-formed data, None where closures do it all.
+
+class Expression:
+    """A compiled expression: call it, or ask `test` for its truth or `typed` for values with their types.
+
+    Closures can evaluate it on anything. For a type that is met often, or that it was compiled for, the same tree is
+    turned into plain Python, which runs on well-formed data and leaves the rest to the closures.
     """
 
-    __slots__ = ("_run", "_type", "_typed", "source", "tree")
+    __slots__ = ("_compiler", "_met", "_quick", "_run", "_type", "source", "tree")
 
-    def __init__(self, source: str, tree: Node, type_: Type | None, run: Closure, typed: Typed | None) -> None:
-        self.source, self.tree, self._type, self._run, self._typed = source, tree, type_, run, typed
+    def __init__(self, source: str, tree: Node, type_: Type | None, compiler: Compiler) -> None:
+        self.source, self.tree, self._type, self._compiler = source, tree, type_, compiler
+        self._run = compiler.items(tree)
+        self._quick: dict[str | None, Typed] = {}
+        self._met: dict[str | None, int] = {}
+        if type_ is not None:
+            check(tree, type_, compiler.functions)
+            self._met[type_.name if type_.is_resource else None] = WORTH_IT - 1
 
     def __repr__(self) -> str:
         return f"<FHIRPath {self.source!r}>"
@@ -37,63 +49,68 @@ class Expression:
         """The type that it was compiled for, None for any."""
         return self._type.name if self._type else None
 
-    @property
-    def python(self) -> str | None:
-        """The generated source, for those who want to read it."""
-        return self._typed.source if self._typed else None
+    def python(self, type_name: str | None = None) -> str | None:
+        """The generated source for a type (that of the expression, if None), None where closures do it all."""
+        type_ = fhir_type(type_name) if type_name else self._type
+        found = compile_typed(self.tree, type_, self._compiler) if type_ else None
+        return found.source if found else None
 
     def __call__(self, resource: Any, /, **variables: Any) -> list[Any]:
         """Evaluate on a resource (or an element, when compiled for its type). Raises FHIRPathError."""
-        typed = self._typed
-        if typed is not None and typed.items is not None and self._fits(resource):
-            found = self._quick(typed.items, resource, variables)
-            if found is not None:
-                return found  # type: ignore[no-any-return]
+        if resource.__class__ is dict:
+            quick = self._quick.get(resource.get("resourceType"))
+            if quick is not None and not (variables and quick.minds(variables)):
+                try:
+                    return self._fast(quick, quick.items, resource, variables)  # type: ignore[no-any-return]
+                except BAILS:
+                    pass
         return unwrap(self._items(resource, variables))
+
+    def test(self, resource: Any, /, **variables: Any) -> bool | None:
+        """The result as a condition: True, False, or None when it is empty."""
+        if resource.__class__ is dict:
+            quick = self._quick.get(resource.get("resourceType"))
+            if quick is not None and quick.holds and quick.fails and not (variables and quick.minds(variables)):
+                try:
+                    if self._fast(quick, quick.holds, resource, variables):
+                        return True
+                    return False if self._fast(quick, quick.fails, resource, variables) else None
+                except BAILS:
+                    pass
+        return truth(self._items(resource, variables))
 
     def typed(self, resource: Any, /, **variables: Any) -> list[tuple[str, Any]]:
         """As a call, each value with its type's name: `[("code", "home"), ("Quantity", {…}), ("System.Integer", 3)]`.
 
         A primitive that has only extensions is there with None.
         """
-        items = self._items(resource, variables)
         return [
             (item[1].name, item[0]) if item.__class__ is tuple else (f"System.{type_of(item).name}", *unwrap([item]))
-            for item in items
+            for item in self._items(resource, variables)
         ]
 
-    def test(self, resource: Any, /, **variables: Any) -> bool | None:
-        """The result as a condition: True, False, or None when it is empty."""
-        typed = self._typed
-        if typed is not None and typed.holds is not None and typed.fails is not None and self._fits(resource):
-            found = self._quick(typed.holds, resource, variables)
-            if found:
-                return True
-            if found is not None and self._quick(typed.fails, resource, variables):
-                return False
-        return truth(self._items(resource, variables))
-
-    def _fits(self, resource: Any) -> bool:
-        if resource.__class__ is not dict:
-            return False
-        name = resource.get("resourceType")
-        return name is None or name == self._type.name  # type: ignore[union-attr]
-
-    def _quick(self, run: Callable[..., Any], resource: Any, variables: dict[str, Any]) -> Any:
-        """The generated code's answer, None where the closures must judge."""
-        try:
-            if not variables:
-                env = None if not self._typed.needs_environment else Environment(self._root(resource), {})
-                return run(resource, resource, resource, env)
-            env = Environment(self._root(resource), dict(variables)) if self._typed.needs_environment else None
-            within = variables.get("resource", resource)
-            return run(resource, within, variables.get("rootResource", within), env)
-        except BAILS:
-            return None
+    def _fast(self, quick: Typed, run: Runner, resource: Resource, variables: dict[str, Any]) -> Any:
+        if not variables and not quick.needs_environment:
+            return run(resource, resource, resource, None)
+        env = Environment(self._root(resource), dict(variables)) if quick.needs_environment else None
+        within = variables.get("resource", resource)
+        return run(resource, within, variables.get("rootResource", within), env)
 
     def _items(self, resource: Any, variables: dict[str, Any]) -> Items:
         root = self._root(resource)
+        if resource.__class__ is dict:
+            self._meet(resource.get("resourceType"), root[0][1])
         return self._run(root, Environment(root, variables))
+
+    def _meet(self, name: str | None, type_: Type) -> None:
+        """Note that a type was met; when it is worth it, write the Python for it."""
+        if type_ is UNTYPED or name not in (None, type_.name):
+            return
+        times = self._met[name] = self._met.get(name, 0) + 1
+        if times == WORTH_IT:
+            quick = compile_typed(self.tree, type_, self._compiler)
+            if quick is not None:
+                self._quick[name] = quick
 
     def _root(self, resource: Any) -> Items:
         return _root(resource, self._type)
@@ -125,14 +142,7 @@ def _compiled(expr: str, type_name: str | None, functions: tuple[tuple[str, Call
     if type_name is not None and not is_fhir_type(type_name):
         raise FHIRPathError(f"there is no FHIR type {type_name}", 1)
     type_ = fhir_type(type_name) if type_name else None
-    tree = parse(expr)
-    compiler = Compiler(dict(functions))
-    run = compiler.items(tree)
-    typed = None
-    if type_ is not None:
-        check(tree, type_, (name for name, _ in functions))
-        typed = compile_typed(tree, type_, compiler)
-    return Expression(expr, tree, type_, run, typed)
+    return Expression(expr, parse(expr), type_, Compiler(dict(functions)))
 
 
 def evaluate(expr: str, resource: Any, /, **variables: Any) -> list[Any]:

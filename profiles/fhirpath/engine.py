@@ -108,13 +108,7 @@ def _special(compiler: Compiler, node: Special) -> Closure:
 def _external(compiler: Compiler, node: External) -> Closure:
     name, place = node.name, node.place
 
-    def variable(this: Items, env: Environment) -> Items:
-        found = env.variables.get(name)
-        if found is None:
-            found = external(name, env, place)
-        return found
-
-    return variable
+    return lambda this, env: external(name, env, place)
 
 
 def _member(compiler: Compiler, node: Member) -> Closure:

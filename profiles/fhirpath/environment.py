@@ -16,19 +16,32 @@ SYSTEMS = {
     "sct": "http://snomed.info/sct",
     "loinc": "http://loinc.org",
 }
-HOSTS = ("resolver", "conforms", "trace", "terminology")
+
+
+class Terminologies:
+    """What `%terminologies` is: something to call the terminology functions on."""
+
+
+TERMINOLOGIES = Terminologies()
+RESERVED = frozenset((*SYSTEMS, "context", "resource", "rootResource", "terminologies"))
+"""Names that an expression may not define."""
+HOSTS = frozenset(("resolver", "conforms", "trace", "terminology"))
 """Variables that are callables of the host: never seen by the expression itself."""
 
 
 class Environment:
-    """One evaluation. `variables` maps names to items; `index` and `total` belong to the innermost iteration."""
+    """One evaluation. `given` are the host's variables, `variables` those that have been read or defined, as items.
+
+    `index` and `total` belong to the innermost iteration. What most evaluations never touch is a class attribute.
+    """
+
+    index: int | None = None
+    total: Items = EMPTY
 
     def __init__(self, root: Items, given: dict[str, Any]) -> None:
         self.root = root
-        self.hosts = {name: given.pop(name) for name in HOSTS if name in given} if given else {}
-        self.variables: dict[str, Items] = {name: _items(value, root) for name, value in given.items()} if given else {}
-        self.index: int | None = None
-        self.total: Items = []
+        self.given = given
+        self.variables: dict[str, Items] = {}
 
     @cached_property
     def now(self) -> FHIRDateTime:
@@ -44,7 +57,7 @@ class Environment:
     @cached_property
     def _contained(self) -> dict[str, Resource]:
         found: dict[str, Resource] = {}
-        for owner in (*unwrap(self.variables.get("rootResource", EMPTY)), *unwrap(self._resource)):
+        for owner in unwrap([*self.given_items("rootResource"), *self._resource]):
             if owner.__class__ is dict:
                 found.update({part["id"]: part for part in _objects(owner.get("contained")) if "id" in part})
                 found[""] = owner
@@ -53,7 +66,7 @@ class Environment:
     @cached_property
     def _entries(self) -> dict[str, Resource]:
         found: dict[str, Resource] = {}
-        for bundle in unwrap(self.variables.get("rootResource") or self._resource):
+        for bundle in unwrap(self.given_items("rootResource") or self._resource):
             if bundle.__class__ is dict and bundle.get("resourceType") == "Bundle":
                 for entry in _objects(bundle.get("entry")):
                     resource = entry.get("resource")
@@ -64,31 +77,47 @@ class Environment:
 
     @property
     def _resource(self) -> Items:
-        return self.variables.get("resource") or self.root
+        return self.given_items("resource") or self.root
+
+    def given_items(self, name: str) -> Items:
+        """A variable of the host as items, empty where it gave none."""
+        if name not in self.given or name in HOSTS:
+            return EMPTY
+        value = self.given[name]
+        # Handing over the resource that is being read must not make it a second, untyped thing.
+        known = self.root and self.root[0].__class__ is tuple and value is self.root[0][0]
+        return self.root if known else wrap(value)
 
     def host(self, name: str) -> Callable[..., Any] | None:
         """The host's callable of this name, if it gave one."""
-        return self.hosts.get(name)
+        return self.given.get(name)
 
 
 def _objects(value: Any) -> list[Resource]:
     return [part for part in value if part.__class__ is dict] if value.__class__ is list else []
 
 
-def _items(value: Any, root: Items) -> Items:
-    # Handing over the resource that is being read must not make it a second, untyped thing.
-    return root if root and root[0].__class__ is tuple and value is root[0][0] else wrap(value)
-
-
 def external(name: str, env: Environment, place: Place) -> Items:
-    """A variable that was not handed in: the context, a code system, a value set's or an extension's URL."""
+    """A variable: the host's, the context, a code system, a value set's or an extension's URL."""
+    found = env.variables.get(name)
+    if found is None:
+        found = env.variables[name] = _external(name, env, place)
+    return found
+
+
+def _external(name: str, env: Environment, place: Place) -> Items:
+    if name in env.given and name not in HOSTS:
+        return env.given_items(name)
     if name in ("context", "resource", "rootResource"):
-        return env.root
+        return env.given_items("resource") if name == "rootResource" and "resource" in env.given else env.root
     if name in SYSTEMS:
         return [SYSTEMS[name]]
+    if name == "terminologies":
+        return [TERMINOLOGIES]
     if name.startswith("vs-"):
         return [f"http://hl7.org/fhir/ValueSet/{name[3:]}"]
     if name.startswith("ext-"):
         return [f"http://hl7.org/fhir/StructureDefinition/{name[4:]}"]
-    known = ", ".join(f"%{n}" for n in ("context", "resource", "rootResource", *SYSTEMS, *sorted(env.variables)))
+    given = (n for n in sorted(env.given) if n not in HOSTS)
+    known = ", ".join(f"%{n}" for n in ("context", "resource", "rootResource", *SYSTEMS, *given))
     raise FHIRPathError(f"there is no variable %{name}; there are {known}, %`vs-…` and %`ext-…`").at(place)

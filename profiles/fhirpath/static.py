@@ -47,8 +47,8 @@ _OF_TEXT = frozenset(
 )
 _TRUTHS = (
     "exists", "empty", "not", "all", "allTrue", "anyTrue", "allFalse", "anyFalse", "subsetOf",
-    "supersetOf", "isDistinct", "startsWith", "endsWith", "contains", "matches", "matchesFull", "hasValue", "is", "memberOf",
-    "subsumes", "subsumedBy", "conformsTo", "htmlChecks", "comparable", "hasExtension", "toBoolean",
+    "supersetOf", "isDistinct", "startsWith", "endsWith", "contains", "matches", "matchesFull", "hasValue", "is",
+    "memberOf", "subsumes", "subsumedBy", "conformsTo", "htmlChecks", "comparable", "hasExtension", "toBoolean",
 )  # fmt: skip
 _ANSWERS: dict[str, str] = {
     **dict.fromkeys(_TRUTHS, "Boolean"),

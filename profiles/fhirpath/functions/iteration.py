@@ -4,7 +4,7 @@ from functools import cmp_to_key
 from typing import Any
 
 from profiles.fhirpath.engine import Closure, Compiler, Condition, as_type, is_type, resolve_type, type_argument
-from profiles.fhirpath.environment import Environment
+from profiles.fhirpath.environment import RESERVED, Environment
 from profiles.fhirpath.errors import FHIRPathError
 from profiles.fhirpath.functions.registry import condition_form, form
 from profiles.fhirpath.syntax import Call, Node, Special, Unary
@@ -279,7 +279,7 @@ def define_variable(compiler: Compiler, call: Call, base: Closure) -> Closure:
     def run(this: Items, env: Environment) -> Items:
         items = base(this, env)
         chosen = single(name(this, env))
-        if chosen in env.variables or chosen in ("context", "resource", "rootResource", "ucum", "sct", "loinc"):
+        if chosen in RESERVED or chosen in env.variables or chosen in env.given:
             raise FHIRPathError(f"%{chosen} is already defined").at(call.place)
         found = items if value is None else value(items, env)
         env.variables = {**env.variables, chosen: found}

@@ -1,7 +1,7 @@
-"""Expressions on known types as plain Python source, the fastest form: fields are dict lookups, conditions are `and` and `or`.
+"""Expressions on known types as plain Python source: fields are dict lookups, conditions are `and` and `or`.
 
-`condition(tree, type, …)` is for a generator that wants to inline an invariant; `compile_typed` makes the callables that
-`profiles.fhirpath.compile(expr, type)` uses. Both leave to closures what the types do not decide. Generated code takes
+`condition(expression, type, …)` is for a generator that inlines an invariant; `compile_typed` makes the callables that
+`profiles.fhirpath.compile` uses. Both leave to closures what the types do not decide. Generated code takes
 well-formed JSON; on other shapes it raises one of `BAILS`, and the closures judge.
 """
 
@@ -33,12 +33,13 @@ def condition(
     constant: Callable[[str], str],
     prefix: str = "v",
 ) -> str | None:
-    """The Python condition that `expression` is true on an element of `type`, to be inlined; None where closures must judge.
+    """The Python condition that `expression` is true on an element of `type`, to be inlined; None where closures must
+    judge.
 
-    `value`, `resource`, `root_resource` are Python for the element (a name that is not None), the resource it is in and the
-    outermost resource. `constant(source)` gives the name under which the value of a Python expression will be at hand.
-    Names bound begin with `prefix`; names used are those of `NAMES`. The condition may raise one of `BAILS` on JSON that is
-    not of the shape of the type, or not simple: ask `compile(expression, type).test` then.
+    `value`, `resource`, `root_resource` are Python for the element (a name that is not None), the resource it is in and
+    the outermost resource. `constant(source)` gives the name under which the value of a Python expression will be at
+    hand. Names bound begin with `prefix`; names used are those of `NAMES`. The condition may raise one of `BAILS` on
+    JSON that is not of the type's shape, or not simple: ask `compile(expression, type).test` then.
     """
     writer = Conditions(Value(value, fhir_type(type)), resource, root_resource, Names(prefix), None, constant)
     try:
@@ -51,14 +52,21 @@ def condition(
 class Typed(NamedTuple):
     """Generated callables `(value, resource, rootResource, environment)`; `source` is their text.
 
-    `items` is None where only closures can yield the items, `needs_environment` tells that a part is left to closures.
+    `items` yields Python values, `holds` and `fails` (of conditions only) tell whether it is true or false.
+    `needs_environment` tells that a part is left to closures, `reads_references` that `resolve()` is answered from the
+    text of references, which a host's resolver overrules.
     """
 
     source: str
+    items: Runner
     holds: Runner | None
     fails: Runner | None
-    items: Runner | None
     needs_environment: bool
+    reads_references: bool
+
+    def minds(self, variables: dict[str, Any]) -> bool:
+        """Whether variables are given that only closures heed."""
+        return not _HEEDED.isdisjoint(variables) or (self.reads_references and "resolver" in variables)
 
 
 class _Parts:
@@ -88,9 +96,8 @@ def compile_typed(tree: Node, type_: Type, compiler: Compiler) -> Typed | None:
     if type_.open or any(isinstance(part, External) and part.name not in _KNOWN for part in tree.walk()):
         return None
     parts = _Parts(compiler)
-    writer = Conditions(
-        Value("o", type_), "resource", "root", Names(), parts.fallback, parts.constant
-    )
+    writer = Conditions(Value("o", type_), "resource", "root", Names(), parts.fallback, parts.constant)
+    writer.hosts = frozenset(compiler.functions)
     try:
         lines = _condition_lines(writer, tree) if writer.is_condition(tree) else _item_lines(writer, tree)
     except (Untypable, FHIRPathError):
@@ -98,11 +105,13 @@ def compile_typed(tree: Node, type_: Type, compiler: Compiler) -> Typed | None:
     source = "\n".join(lines) + "\n"
     if len(source) > MAX_SOURCE:
         return None
-    found: dict[str, Any] = parts.globals
-    exec(compile(source, "<fhirpath>", "exec"), found)  # noqa: S102 - written above from a checked tree
-    return Typed(source, found.get("holds"), found.get("fails"), found.get("items"), parts.closures > 0)
+    made = parts.globals
+    exec(compile(source, "<fhirpath>", "exec"), made)  # noqa: S102 - written above from a checked tree
+    holds, fails = made.get("holds"), made.get("fails")
+    return Typed(source, made["items"], holds, fails, parts.closures > 0, writer.reads_references)
 
 
+_HEEDED = frozenset(("context", "ucum", "sct", "loinc"))
 _KNOWN = frozenset(("context", "resource", "rootResource", "ucum", "sct", "loinc"))
 _ARGUMENTS = "(o, resource, root, env)"
 
@@ -121,7 +130,9 @@ def _condition_lines(writer: Conditions, tree: Node) -> list[str]:
 
 def _item_lines(writer: Conditions, tree: Node) -> list[str]:
     value = writer.value(tree, writer.root)
-    found = f"[{value.code} {' '.join(value.clauses)}]" if value.clauses else f"fp_list({value.code})"
-    if value.clauses and (value.type is None or value.type.primitive):
-        return [f"def items{_ARGUMENTS}:", f"    return [v for v in {found} if v is not None]"]
-    return [f"def items{_ARGUMENTS}:", f"    return {found}"]
+    head = f"def items{_ARGUMENTS}:"
+    if not value.clauses:
+        return [head, f"    v = {value.code}", "    return [] if v is None else [v]"]
+    if value.type is None or value.type.primitive or value.type.namespace != "FHIR":
+        return [head, f"    return [v for v in {value.listed} if v is not None]"]
+    return [head, f"    return {value.listed}"]

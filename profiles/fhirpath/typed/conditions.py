@@ -1,12 +1,13 @@
 """Generated Python for conditions: for every node one that says "it is true" and one that says "it is false".
 
-Three-valued logic is thereby decided when the code is written: empty is neither, and `and`, `or`, `not` are plain Python.
+Three-valued logic is thereby decided when the code is written: empty is neither, `and`, `or`, `not` are plain Python.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from profiles.fhirpath.engine import resolve_type, type_argument
+from profiles.fhirpath.model import Type
 from profiles.fhirpath.syntax import Binary, Call, Literal, Node, TypeTest, Union
 from profiles.fhirpath.typed.paths import Paths
 from profiles.fhirpath.typed.value import (
@@ -25,7 +26,12 @@ MAX_CONDITIONS = 500
 
 Fallback = Callable[[Node, Value], str]
 _NEGATED = {"!=": "=", "!~": "~"}
-_STANDS = {"<": ("== -1", "in (0, 1)"), ">": ("== 1", "in (-1, 0)"), "<=": ("in (-1, 0)", "== 1"), ">=": ("in (0, 1)", "== -1")}
+_STANDS = {
+    "<": ("== -1", "in (0, 1)"),
+    ">": ("== 1", "in (-1, 0)"),
+    "<=": ("in (-1, 0)", "== 1"),
+    ">=": ("in (0, 1)", "== -1"),
+}
 _LOGICAL = frozenset(("and", "or", "xor", "implies", "=", "!=", "~", "!~", "<", ">", "<=", ">=", "in", "contains"))
 
 
@@ -39,6 +45,7 @@ class Conditions(Paths):
         super().__init__(root, resource, root_resource, names)
         self._fallback = fallback
         self._written = 0
+        self.reads_references = False
         self.constant = constant or (lambda source: source)
 
     def is_condition(self, node: Node) -> bool:
@@ -47,6 +54,8 @@ class Conditions(Paths):
             return node.operator in _LOGICAL
         if isinstance(node, TypeTest):
             return node.operator == "is"
+        if isinstance(node, Call) and node.name in self.hosts:
+            return False
         return isinstance(node, Call) and (node.name in _CALLS or self._is_choice_of_truths(node))
 
     def _is_choice_of_truths(self, node: Call) -> bool:
@@ -72,6 +81,8 @@ class Conditions(Paths):
             return self._binary(node, me, want)
         if isinstance(node, TypeTest) and node.operator == "is":
             return self.is_of(node.operand, me, node, node.type, want)
+        if isinstance(node, Call) and node.name in self.hosts:
+            raise Untypable
         if isinstance(node, Call) and node.name in _CALLS:
             return _CALLS[node.name](self, node, me, want)
         if isinstance(node, Call) and self._is_choice_of_truths(node):
@@ -182,6 +193,8 @@ class Conditions(Paths):
     def is_of(self, operand: Node, me: Value, node: Node, text: str, want: bool) -> str:
         """`operand is Type`."""
         kinds = [t for t in resolve_type(node, text).types if t.namespace == "FHIR"]
+        if isinstance(operand, Call) and operand.name == "resolve":
+            return self._is_target(operand, me, kinds, want)
         value = self.value(operand, me)
         if not kinds or value.clauses:
             raise Untypable
@@ -190,6 +203,16 @@ class Conditions(Paths):
             return value.exists if holds is want else "False"
         narrowed = self.narrow(value, kinds[0]).exists
         return narrowed if want else f"(({value.exists}) and not ({narrowed}))"
+
+    def _is_target(self, resolve: Call, me: Value, kinds: list[Type], want: bool) -> str:
+        base = self.base(resolve, me)
+        # Whoever inlines a condition has a resolver to ask; without one the reference's own text decides.
+        if self._fallback is None or not want or base.clauses or base.kind != "Reference" or not kinds:
+            raise Untypable
+        if not kinds[0].is_resource or kinds[0].open:
+            raise Untypable
+        self.reads_references = True
+        return f"fp_target({base.code}) == {kinds[0].name!r}"
 
     def _iif(self, node: Call, me: Value, want: bool) -> str:
         criterion, chosen, *otherwise = node.arguments

@@ -1,7 +1,7 @@
 """What generated conditions call. All names begin with `fp_`; `NAMES` is the namespace that they need.
 
-They take plain JSON values. Where these are not of the shape that the types promise they raise Bail (or, from Python itself,
-TypeError, AttributeError, KeyError, IndexError): whoever runs generated code then asks the closures, which take any shape.
+They take plain JSON values. Where these are not of the shape that the types promise they raise Bail, or Python itself
+raises: whoever runs generated code catches `BAILS` and asks the closures, which take any shape.
 """
 
 from collections.abc import Callable, Iterable
@@ -200,6 +200,16 @@ def fp_union(*lists: list[Any]) -> list[Any]:
     return list(seen.values())
 
 
+def fp_union_of_one(*lists: list[Any]) -> list[Any]:
+    """The one item of lists of unlike types; Bail for more, whose equality is not that of their JSON."""
+    filled = [values for values in lists if values]
+    if not filled:
+        return []
+    if len(filled) > 1 or len(filled[0]) > 1:
+        raise Bail
+    return filled[0]
+
+
 def fp_extensions(owner: Any, url: str) -> list[Any]:
     """The extensions of an object with this url."""
     found = owner.get("extension") if owner.__class__ is dict else None
@@ -263,14 +273,14 @@ def fp_items(value: Any, type_name: str) -> list[Any]:
 
 
 def fp_target(reference: Any) -> str | None:
-    """The type that a Reference's `Type/id` names; Bail for what only a resolver can tell."""
-    text = reference.get("reference") if reference.__class__ is dict else None
+    """The type that a Reference's `Type/id` names; Bail for what only a resolver or the data itself can tell."""
+    text = None if reference is None else reference.get("reference")
     if text is None:
         return None
-    if text[:1] == "#":
+    parts: list[str] = text.partition("/_history/")[0].split("/")
+    if len(parts) < 2 or text[0] == "#":
         raise Bail
-    parts = text.partition("/_history/")[0].split("/")
-    return parts[-2] if len(parts) > 1 else None
+    return parts[-2]
 
 
 NAMES: dict[str, Any] = {name: value for name, value in list(globals().items()) if name.startswith("fp_")}

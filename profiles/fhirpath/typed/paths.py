@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from profiles.fhirpath.engine import resolve_type, type_argument
 from profiles.fhirpath.model import SYSTEM, Type, choice_key, fhir_type, is_fhir_type
@@ -30,6 +31,9 @@ _EXTERNAL = {
 class Paths:
     """Writes the Python of items. `truth` writes conditions (see conditions.py)."""
 
+    hosts: frozenset[str] = frozenset()
+    """Names of host functions, which come before FHIRPath's own and which only closures call."""
+
     def __init__(self, root: Value, resource: str, root_resource: str, names: Names) -> None:
         self.root, self.resource, self.root_resource, self.names = root, resource, root_resource, names
 
@@ -57,6 +61,8 @@ class Paths:
 
     def step(self, base: Value, name: str) -> Value:
         """The items of an element of the base's items."""
+        if base.code == "None":
+            return base
         if base.choice is not None:
             types = [t for _, t in base.choice.keys if name in t.elements and not t.primitive]
             if len(types) != 1:
@@ -96,6 +102,8 @@ class Paths:
 
     def narrow(self, value: Value, type_: Type) -> Value:
         """Those of the items that are of a type."""
+        if value.code == "None":
+            return value
         if value.choice is not None:
             key = choice_key(value.choice.name, type_.name)
             if (key, type_) not in value.choice.keys:
@@ -118,12 +126,16 @@ class Paths:
 
     def where(self, value: Value, criteria: Node) -> Value:
         """The items that fulfil a condition."""
+        if value.code == "None":
+            return value
         each = self.names.each(value)
         me = replace(each, clauses=(), present=None)
         return replace(each, clauses=(*each.clauses, f"if {self.truth(criteria, me, True)}"), present=None)
 
     def select(self, value: Value, projection: Node) -> Value:
         """The items of a projection of each item."""
+        if value.code == "None":
+            return value
         each = self.names.each(value)
         me = replace(each, clauses=(), present=None)
         part = self.value(projection, me)
@@ -195,12 +207,12 @@ def _joined(paths: Paths, parts: list[Value], function: str) -> Value:
     types = {part.type for part in parts}
     textual = all(part.type is not None and part.type.name in TEXTUAL for part in parts)
     objects = len(types) == 1 and all(_is_plain_object(part.type) for part in parts)
-    if not textual and not objects:
-        raise Untypable
+    kind = parts[0].type if len(types) == 1 else SYSTEM["String"] if textual else SYSTEM["Any"]
+    if not textual and not objects and function == "fp_union":
+        function = "fp_union_of_one"
     name = paths.names.new()
     lists = ", ".join(part.listed for part in parts)
-    kind = parts[0].type if objects or len(types) == 1 else SYSTEM["String"]
-    return Value(name, kind, (f"for {name} in {function}({lists})",))
+    return Value(name, kind or SYSTEM["Any"], (f"for {name} in {function}({lists})",))
 
 
 def _is_plain_object(type_: Type | None) -> bool:
@@ -271,9 +283,7 @@ def _extension(paths: Paths, node: Call, me: Value) -> Value:
         each = paths.names.each(base)
         owner, clauses = each.code, each.clauses
     name = paths.names.new()
-    return Value(
-        name, fhir_type("Extension"), (*clauses, f"for {name} in fp_extensions({owner}, {url.constant!r})")
-    )
+    return Value(name, fhir_type("Extension"), (*clauses, f"for {name} in fp_extensions({owner}, {url.constant!r})"))
 
 
 def _to_integer(paths: Paths, node: Call, me: Value) -> Value:
@@ -285,9 +295,7 @@ def _to_integer(paths: Paths, node: Call, me: Value) -> Value:
 
 def _substring(paths: Paths, node: Call, me: Value) -> Value:
     base = paths.base(node, me)
-    if base.kind not in TEXTUAL or not all(
-        isinstance(a, Literal) and type(a.value) is int for a in node.arguments
-    ):
+    if base.kind not in TEXTUAL or not all(isinstance(a, Literal) and type(a.value) is int for a in node.arguments):
         raise Untypable
     numbers = ", ".join(repr(a.value) for a in node.arguments if isinstance(a, Literal))
     return system("String", f"fp_substring({base.single}, {numbers})")
@@ -333,12 +341,12 @@ _CALLS: dict[str, Callable[[Paths, Call, Value], Value]] = {
 
 def _call(paths: Paths, node: Call, me: Value) -> Value:
     make = _CALLS.get(node.name)
-    if make is None:
+    if make is None or node.name in paths.hosts:
         raise Untypable
     return make(paths, node, me)
 
 
-_VALUES: dict[type[Node], Callable[[Paths, object, Value], Value]] = {
+_VALUES: dict[type[Node], Callable[[Paths, Any, Value], Value]] = {
     Member: _member,
     Literal: _literal,
     Empty: lambda paths, node, me: Value("None", SYSTEM["Any"], present="False"),
@@ -349,4 +357,4 @@ _VALUES: dict[type[Node], Callable[[Paths, object, Value], Value]] = {
     TypeTest: _type_test,
     Binary: _binary,
     Call: _call,
-}  # type: ignore[dict-item]
+}

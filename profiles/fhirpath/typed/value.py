@@ -24,9 +24,9 @@ class Value:
     """A sub-expression whose items are of one known type.
 
     `code` is Python: without `clauses` the one value or None, with them the element of the comprehension
-    `[code clauses]`. `present` is a condition that a single value exists (asked of the keys, so that a primitive with only
-    extensions exists). `choice` is an element whose type is not narrowed yet, of the object that `owner` gives; `type` is
-    None then. `constant` is a literal's value.
+    `[code clauses]`. `present` is a condition that something exists (asked of the keys, so that a primitive
+    with only extensions exists). `choice` is an element whose type is not narrowed yet, of the object that `owner`
+    gives; `type` is None then. `constant` is a literal's value.
     """
 
     code: str
