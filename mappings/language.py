@@ -8,7 +8,7 @@ place, and `{% first %}` takes the first row of a table whose `when` holds.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,12 +17,11 @@ from typing import Any, Final, TypeAlias
 import yaml
 
 from mappings.errors import MappingError
+from mappings.expressions import Evaluate, Items, Scope, compiled, focused, unwrap, with_variables, wrap
 from mappings.positions import Node, Source
 
-Variables: TypeAlias = dict[str, Any]
-Template: TypeAlias = Callable[[Any, Variables], Any]
-"""(focus, variables) → value, or UNDEFINED where the target gets nothing."""
-Expression: TypeAlias = Callable[[Any, Variables], list[Any]]
+Template: TypeAlias = Callable[[Scope], Any]
+"""Scope → value, or UNDEFINED where the target gets nothing."""
 
 BLOCKS = ("assign", "else", "first", "for", "if", "merge")
 UNDEFINED: Final = object()
@@ -32,9 +31,8 @@ _LIST = re.compile(r"\{\[\s*([\s\S]+?)\s*\]\}\Z")
 _SINGLE = re.compile(r"\{\{(\+?)\s*([\s\S]+?)\s*\+?\}\}")
 _CONTEXT = re.compile(r"\{\{\s*([\s\S]+?)\s*\}\}\Z")
 _BLOCK = re.compile(r"\{%\s*(\w+)\s*([\s\S]*?)\s*%\}\Z")
-_VARIABLE = re.compile(r"%`?([A-Za-z_]\w*)")
-_ALONE = re.compile(r"%([A-Za-z_]\w*)\Z")
 _FOR = re.compile(r"(?:(\w+)\s*,\s*)?(\w+)\s+in\s+([\s\S]+)\Z")
+_ALONE = re.compile(r"%([A-Za-z_]\w*)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +53,26 @@ class Mark:
         self.value, self.origin = value, origin
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A `{% … %}` key of a mapping: what stands after its name, and the nodes of key and value."""
+
+    text: str
+    key: Node
+    value: Node
+
+
 class Compiler:
     """Compiles the templates of one module folder.
 
-    `expression(text)` compiles FHIRPath and may raise ValueError; `find(name)` gives the path of a file of the module;
-    `trace` makes templates whose leaves are `Mark`s.
+    `functions` are the host functions, `find(name)` gives the path of a file of the module, `trace` makes templates
+    whose leaves are `Mark`s.
     """
 
     def __init__(
-        self, expression: Callable[[str], Callable[..., list[Any]]], find: Callable[[str], Path], trace: bool = False
+        self, functions: Mapping[str, Callable[..., list[Any]]], find: Callable[[str], Path], trace: bool = False
     ) -> None:
-        self._expression, self._find, self._trace = expression, find, trace
+        self._functions, self._find, self._trace = functions, find, trace
         self._open: list[Path] = []
 
     def file(self, name: str) -> Template:
@@ -80,25 +87,21 @@ class Compiler:
         finally:
             self._open.pop()
 
-    def expression(self, source: Source, node: Node, text: str) -> Expression:
+    def expression(self, source: Source, node: Node, text: str) -> Evaluate:
         """Compile one FHIRPath expression; what it raises later names this line."""
         try:
-            compiled = self._expression(text)
+            evaluate = compiled(text, self._functions)
         except ValueError as error:
             raise source.error(f"in {text!r}: {error}", node) from None
         file, line = source.shown, source.line(node)
-        # Handing over only the variables it names: each one costs the engine a wrapping.
-        names = tuple(dict.fromkeys(_VARIABLE.findall(text))) + (("resolver",) if "resolve()" in text else ())
 
-        def evaluate(focus: Any, variables: Variables) -> list[Any]:
+        def located(scope: Scope) -> Items:
             try:
-                return compiled(focus, **{name: variables[name] for name in names if name in variables})
+                return evaluate(scope)
             except (ValueError, TypeError, ArithmeticError) as error:
-                if isinstance(error, MappingError) and error.line:
-                    raise
                 raise MappingError(f"in {text!r}: {error}", file, line) from error
 
-        return evaluate
+        return located
 
     def node(self, source: Source, node: Node) -> Template:
         """Compile any node."""
@@ -113,15 +116,14 @@ class Compiler:
     def _scalar(self, source: Source, node: Node) -> Template:
         value = source.plain(node)
         if not isinstance(value, str):
-            return self._leaf(lambda focus, variables: value, source, node, str(value))
+            return self._leaf(lambda scope: value, source, node, to_text(value))
         if block := _BLOCK.match(value):
             return self._include(source, node, block)
         if found := _LIST.match(value):
-            evaluate = self.expression(source, node, found[1])
-            return self._leaf(lambda focus, variables: to_list(evaluate(focus, variables)), source, node, found[1])
+            return self._leaf(_all(self.expression(source, node, found[1])), source, node, found[1])
         parts = list(_SINGLE.finditer(value))
         if not parts:
-            return self._leaf(lambda focus, variables: value, source, node, value)
+            return self._leaf(lambda scope: value, source, node, value)
         empty = [None if part[1] else UNDEFINED for part in parts]
         expressions = [self.expression(source, node, part[2]) for part in parts]
         if len(parts) == 1 and parts[0][0] == value:
@@ -145,10 +147,10 @@ class Compiler:
         origin = Origin(source.shown, source.line(node), made_by)
         alone = _ALONE.match(made_by)
 
-        def traced(focus: Any, variables: Variables) -> Any:
-            if alone and (marked := variables.get(f"marked {alone[1]}")) is not None:
-                return marked
-            value = made(focus, variables)
+        def traced(scope: Scope) -> Any:
+            if alone and (marked := scope.variables.get(f"marked {alone[1]}")):
+                return marked[0]
+            value = made(scope)
             if value is UNDEFINED:
                 return value
             return [Mark(item, origin) for item in value] if isinstance(value, list) else Mark(value, origin)
@@ -159,18 +161,18 @@ class Compiler:
 
     def _mapping(self, source: Source, node: Node) -> Template:
         plain: list[tuple[str, Template]] = []
-        blocks: dict[str, tuple[str, Node, Node]] = {}
-        context: list[tuple[str, Node, Node]] = []
+        blocks: dict[str, Block] = {}
+        context: list[Block] = []
         for key, key_node, value in source.items(node):
             if found := _CONTEXT.match(key):
-                context.append((found[1], key_node, value))
+                context.append(Block(found[1], key_node, value))
             elif block := _BLOCK.match(key):
                 if block[1] not in BLOCKS:
                     names = ", ".join(f"{{% {name} %}}" for name in BLOCKS)
                     raise source.error(f"unknown block {key!r}; valid are {names}", key_node)
                 if block[1] in blocks:
                     raise source.error(f"{{% {block[1]} %}} stands twice in one mapping", key_node)
-                blocks[block[1]] = (block[2], key_node, value)
+                blocks[block[1]] = Block(block[2], key_node, value)
             else:
                 plain.append((key, self.node(source, value)))
         assign = blocks.pop("assign", None)
@@ -182,8 +184,8 @@ class Compiler:
         source: Source,
         node: Node,
         plain: list[tuple[str, Template]],
-        blocks: dict[str, tuple[str, Node, Node]],
-        context: list[tuple[str, Node, Node]],
+        blocks: dict[str, Block],
+        context: list[Block],
     ) -> Template:
         alone = [name for name in ("for", "first") if name in blocks]
         if context or alone:
@@ -191,8 +193,8 @@ class Compiler:
                 what = "{{ … }}" if context else f"{{% {alone[0]} %}}"
                 raise source.error(f"{what} must be the only key of its mapping", node)
             if context:
-                return self._context(source, *context[0])
-            return (self._for if alone[0] == "for" else self._first)(source, *blocks[alone[0]])
+                return self._context(source, context[0])
+            return (self._for if alone[0] == "for" else self._first)(source, blocks[alone[0]])
         if "merge" in blocks and "if" in blocks:
             raise source.error("{% if %} and {% merge %} in one mapping: put the {% if %} into the merged list", node)
         base = _object(plain)
@@ -204,100 +206,103 @@ class Compiler:
             return self._if(source, base if plain else None, blocks["if"], blocks.get("else"))
         return base
 
-    def _assigned(self, source: Source, assign: tuple[str, Node, Node], made: Template) -> Template:
-        rows = assign[2].value if isinstance(assign[2], yaml.SequenceNode) else [assign[2]]
-        steps: list[tuple[str, Template]] = []
+    def _assigned(self, source: Source, assign: Block, made: Template) -> Template:
+        rows = assign.value.value if isinstance(assign.value, yaml.SequenceNode) else [assign.value]
+        steps: list[tuple[str, Evaluate]] = []
         for row in rows:
             pairs = list(source.items(row))
             if len(pairs) != 1:
                 raise source.error("each row of {% assign %} holds one name", row)
-            steps.append((pairs[0][0], self.node(source, pairs[0][2])))
+            steps.append((pairs[0][0], self._variable(source, pairs[0][2])))
+            if self._trace:
+                steps.append((f"marked {pairs[0][0]}", _as_one_item(self.node(source, pairs[0][2]))))
 
-        def run(focus: Any, variables: Variables) -> Any:
-            variables = variables.copy()
-            for name, step in steps:
-                value = step(focus, variables)
-                if self._trace:
-                    variables[f"marked {name}"], value = value, unmarked(value)
-                variables[name] = None if value is UNDEFINED else value
-            return made(focus, variables)
+        def run(scope: Scope) -> Any:
+            inner = with_variables(scope, {})
+            variables = inner.variables
+            for name, value in steps:
+                variables[name] = value(inner)
+            return made(inner)
 
         return run
 
-    def _context(self, source: Source, text: str, key_node: Node, value: Node) -> Template:
-        each, child = self.expression(source, key_node, text), self.node(source, value)
-        return lambda focus, variables: _flat([child(item, variables) for item in each(focus, variables)])
+    def _variable(self, source: Source, node: Node) -> Evaluate:
+        """The items of a variable. Those of a lone expression keep their FHIR types."""
+        text = source.plain(node) if isinstance(node, yaml.ScalarNode) else None
+        if isinstance(text, str):
+            if found := _LIST.match(text):
+                return self.expression(source, node, found[1])
+            single = _SINGLE.match(text)
+            if single and single[0] == text:
+                first = self.expression(source, node, single[2])
+                return lambda scope: first(scope)[:1]
+        template = Compiler(self._functions, self._find).node(source, node)
+        return lambda scope: [] if (value := template(scope)) is UNDEFINED else wrap(value)
 
-    def _for(self, source: Source, text: str, key_node: Node, value: Node) -> Template:
-        found = _FOR.match(text)
+    def _context(self, source: Source, block: Block) -> Template:
+        each, child = self.expression(source, block.key, block.text), self.node(source, block.value)
+        return lambda scope: _flat([child(focused(scope, item)) for item in each(scope)])
+
+    def _for(self, source: Source, block: Block) -> Template:
+        found = _FOR.match(block.text)
         if not found:
-            raise source.error("expected {% for x in EXPRESSION %} or {% for i, x in EXPRESSION %}", key_node)
+            raise source.error("expected {% for x in EXPRESSION %} or {% for i, x in EXPRESSION %}", block.key)
         index, name = found[1], found[2]
-        shadowed = f"marked {name}"
-        each, child = self.expression(source, key_node, found[3]), self.node(source, value)
+        each, child = self.expression(source, block.key, found[3]), self.node(source, block.value)
 
-        def run(focus: Any, variables: Variables) -> Any:
+        def run(scope: Scope) -> Any:
             values = []
-            for position, item in enumerate(each(focus, variables)):
-                inner = {**variables, name: item, shadowed: None}
+            for position, item in enumerate(each(scope)):
+                inner = with_variables(scope, {name: [item], f"marked {name}": []})
                 if index:
-                    inner[index] = position
-                values.append(child(focus, inner))
+                    inner.variables[index] = [position]
+                values.append(child(inner))
             return _flat(values)
 
         return run
 
-    def _if(
-        self,
-        source: Source,
-        base: Template | None,
-        when: tuple[str, Node, Node],
-        otherwise: tuple[str, Node, Node] | None,
-    ) -> Template:
-        holds = self._condition(source, when[1], when[0])
-        then = self.node(source, when[2])
-        other = self.node(source, otherwise[2]) if otherwise else lambda focus, variables: UNDEFINED
-        file, line = source.shown, source.line(when[1])
+    def _if(self, source: Source, base: Template | None, when: Block, otherwise: Block | None) -> Template:
+        holds = self._condition(source, when.key, when.text)
+        then = self.node(source, when.value)
+        other = self.node(source, otherwise.value) if otherwise else lambda scope: UNDEFINED
+        file, line = source.shown, source.line(when.key)
 
-        def choose(focus: Any, variables: Variables) -> Any:
-            return (then if holds(focus, variables) else other)(focus, variables)
+        def choose(scope: Scope) -> Any:
+            return (then if holds(scope) else other)(scope)
 
         if base is None:
             return choose
-        return lambda focus, variables: _merged(base(focus, variables), [choose(focus, variables)], file, line)
+        return lambda scope: _merged(base(scope), [choose(scope)], file, line)
 
-    def _merge(self, source: Source, base: Template, block: tuple[str, Node, Node]) -> Template:
-        rows = block[2].value if isinstance(block[2], yaml.SequenceNode) else [block[2]]
+    def _merge(self, source: Source, base: Template, block: Block) -> Template:
+        rows = block.value.value if isinstance(block.value, yaml.SequenceNode) else [block.value]
         parts = [self.node(source, row) for row in rows]
-        file, line = source.shown, source.line(block[1])
-        return lambda focus, variables: _merged(
-            base(focus, variables), [part(focus, variables) for part in parts], file, line
-        )
+        file, line = source.shown, source.line(block.key)
+        return lambda scope: _merged(base(scope), [part(scope) for part in parts], file, line)
 
-    def _first(self, source: Source, text: str, key_node: Node, value: Node) -> Template:
-        if text or not isinstance(value, yaml.SequenceNode):
-            raise source.error("{% first %} holds a list of rows, each with `name`, `when` and `then`", key_node)
+    def _first(self, source: Source, block: Block) -> Template:
+        if block.text or not isinstance(block.value, yaml.SequenceNode):
+            raise source.error("{% first %} holds a list of rows, each with `name`, `when` and `then`", block.key)
         rows = []
-        for row in value.value:
+        for row in block.value.value:
             fields = source.fields(row, "a row of {% first %}", ("name", "when", "then"), ())
-            condition = source.plain(fields["when"])
-            text = condition if isinstance(condition, str) else to_text(condition)
+            text = to_text(source.plain(fields["when"]))
             rows.append((self._condition(source, fields["when"], text), self.node(source, fields["then"])))
 
-        def run(focus: Any, variables: Variables) -> Any:
+        def run(scope: Scope) -> Any:
             for when, then in rows:
-                if when(focus, variables):
-                    return then(focus, variables)
+                if when(scope):
+                    return then(scope)
             return UNDEFINED
 
         return run
 
-    def _condition(self, source: Source, node: Node, text: str) -> Callable[[Any, Variables], bool]:
+    def _condition(self, source: Source, node: Node, text: str) -> Callable[[Scope], bool]:
         evaluate = self.expression(source, node, text)
         file, line = source.shown, source.line(node)
 
-        def holds(focus: Any, variables: Variables) -> bool:
-            result = evaluate(focus, variables)
+        def holds(scope: Scope) -> bool:
+            result = unwrap(evaluate(scope))
             if len(result) > 1:
                 raise MappingError(f"the condition {text!r} gave {len(result)} values", file, line)
             return bool(result) and result[0] is not False
@@ -310,11 +315,6 @@ def to_json(value: Any) -> Any:
     if value is None or isinstance(value, str | bool | int | Decimal | dict | list):
         return value
     return str(value)
-
-
-def to_list(values: Sequence[Any]) -> Any:
-    """All results, or UNDEFINED where there are none."""
-    return [to_json(value) for value in values] if values else UNDEFINED
 
 
 def to_text(value: Any) -> str:
@@ -338,19 +338,27 @@ def shown(path: Path) -> str:
     return path.relative_to(SHIPPED).as_posix() if path.is_relative_to(SHIPPED) else str(path)
 
 
-def _single(expression: Expression, empty: Any) -> Template:
-    def run(focus: Any, variables: Variables) -> Any:
-        result = expression(focus, variables)
+def _single(expression: Evaluate, empty: Any) -> Template:
+    def run(scope: Scope) -> Any:
+        result = unwrap(expression(scope)[:1])
         return to_json(result[0]) if result else empty
 
     return run
 
 
-def _interpolation(texts: list[str], expressions: list[Expression], empty: list[Any]) -> Template:
-    def run(focus: Any, variables: Variables) -> Any:
+def _all(expression: Evaluate) -> Template:
+    def run(scope: Scope) -> Any:
+        result = unwrap(expression(scope))
+        return [to_json(value) for value in result] if result else UNDEFINED
+
+    return run
+
+
+def _interpolation(texts: list[str], expressions: list[Evaluate], empty: list[Any]) -> Template:
+    def run(scope: Scope) -> Any:
         made = [texts[0]]
         for text, expression, nothing in zip(texts[1:], expressions, empty, strict=True):
-            result = expression(focus, variables)
+            result = unwrap(expression(scope)[:1])
             if not result:
                 return nothing
             made += (to_text(result[0]), text)
@@ -359,16 +367,20 @@ def _interpolation(texts: list[str], expressions: list[Expression], empty: list[
     return run
 
 
+def _as_one_item(template: Template) -> Evaluate:
+    return lambda scope: [] if (value := template(scope)) is UNDEFINED else [value]
+
+
 def _object(items: list[tuple[str, Template]]) -> Template:
-    def run(focus: Any, variables: Variables) -> Any:
-        made = {key: value for key, child in items if (value := child(focus, variables)) is not UNDEFINED}
+    def run(scope: Scope) -> Any:
+        made = {key: value for key, child in items if (value := child(scope)) is not UNDEFINED}
         return made or UNDEFINED
 
     return run
 
 
 def _listing(children: list[Template]) -> Template:
-    return lambda focus, variables: _flat([child(focus, variables) for child in children])
+    return lambda scope: _flat([child(scope) for child in children])
 
 
 def _flat(values: list[Any]) -> Any:

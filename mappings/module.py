@@ -1,12 +1,13 @@
 """A mapping module at work: its steps compiled, its products checked, its examples proven."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mappings import head as heads
 from mappings.conceptmap import ConceptMap
 from mappings.errors import Held, MappingError, Reason, known
+from mappings.expressions import Evaluate, Scope, compiled, scope, unwrap
 from mappings.functions import Function, functions
 from mappings.language import UNDEFINED, Compiler, Mark, Origin, Template, shown
 from mappings.outgoing import Outgoing
@@ -15,6 +16,7 @@ from mappings.run import Crosswalk, Index, Run, current
 from mappings.schema import Schema
 from profiles import fhirpath
 from profiles.fhirjson import Resource
+from profiles.fhirpath.values import truth
 
 Trace = list[tuple[str, Any, Origin]]
 """(path in the product, value, origin) of every value, in the product's order."""
@@ -31,7 +33,7 @@ class Step:
         self.schema = Schema(module.find(head.schema)) if head.schema else None
         self._template_file = head.template
         self._template = module.compile_file(head.template)
-        self._when = module.expression(head.when, head.line) if head.when else None
+        self._when = module.condition(head.when, head.on, head.line) if head.when else None
         self._applies = module.expression(head.applies, head.line) if head.applies else None
 
     def __call__(
@@ -72,16 +74,16 @@ class Step:
         """Does writing this resource call for this step (`on` and `when`)?"""
         if resource["resourceType"] not in self.on:
             return False
-        return self._when is None or _holds(self._when(resource, {}))
+        return self._when is None or self._when.test(resource) is True
 
     def applies(self, source: Mapping[str, Any], **context: Any) -> bool:
         """Is there something to do for this visit (`applies`)? Context as in a call."""
         if self._applies is None:
             return True
-        variables, run = self._prepare(source, *_ordered(context))
+        outermost, run = self._prepare(source, *_ordered(context))
         token = current.set(run)
         try:
-            return _holds(self._applies(source, variables))
+            return truth(self._applies(outermost)) is True
         finally:
             current.reset(token)
 
@@ -93,7 +95,7 @@ class Step:
         now: str | None,
         focus: str | None,
         visit: Mapping[str, Any] | None,
-    ) -> tuple[dict[str, Any], Run]:
+    ) -> tuple[Scope, Run]:
         facility = facility or {}
         options = heads.chosen(self.module.head.options, facility.get("options") or {}, self.module.name)
         index = Index(source if visit is None else visit)
@@ -104,9 +106,8 @@ class Step:
             "options": options,
             "trigger": trigger,
             "now": now,
-            "resolver": index.resolve,
         }
-        return variables, Run(index, facility, options, crosswalk, now)
+        return scope(source, variables, index.resolve), Run(index, facility, options, crosswalk, now)
 
     def _trigger(self, index: Index, focus: str | None) -> Resource | None:
         if focus is not None:
@@ -118,13 +119,13 @@ class Step:
         return next((resource for resource in candidates if self.wants(resource)), None)
 
     def _run(self, template: Template, source: Mapping[str, Any], *context: Any) -> dict[str, Any]:
-        variables, run = self._prepare(source, *context)
-        if self.on and variables["trigger"] is None:
+        outermost, run = self._prepare(source, *context)
+        if self.on and not outermost.variables["trigger"]:
             name = f"{self.module.name}, step {self.name}"
             raise MappingError(f"{name}: nothing in the source calls for it (see `on` and `when` in its head)")
         token = current.set(run)
         try:
-            product = template(source, variables)
+            product = template(outermost)
         finally:
             current.reset(token)
         if run.reasons:
@@ -146,7 +147,7 @@ class Module:
         maps = {key: ConceptMap(find(file)) for key, file in self.head.concept_maps.items()}
         self.functions: dict[str, Function] = functions(maps, self.head.held)
         if self.head.outgoing:
-            table = Outgoing(Source(find(self.head.outgoing), shown(find(self.head.outgoing))), self.expression)
+            table = Outgoing(Source(find(self.head.outgoing), shown(find(self.head.outgoing))), self.condition)
             self.functions |= table.functions()
         self.steps = {step.name: Step(self, step) for step in self.head.steps}
         self._requires = [(kind, self.expression(text, line)) for kind, text, line in self.head.requires]
@@ -178,7 +179,7 @@ class Module:
             found = [
                 (kind, index.local(str(value)))
                 for kind, references in self._requires
-                for value in references(source, {"resolver": index.resolve})
+                for value in unwrap(references(scope(source, {}, index.resolve)))
             ]
         finally:
             current.reset(token)
@@ -186,28 +187,27 @@ class Module:
 
     def compile_file(self, name: str, *, trace: bool = False) -> Template:
         """Compile a template of this module."""
-        return Compiler(self._fhirpath, self.find, trace).file(name)
+        return Compiler(self.functions, self.find, trace).file(name)
 
-    def expression(self, text: str, line: int) -> Callable[[Any, dict[str, Any]], list[Any]]:
-        """Compile an expression of the head."""
+    def expression(self, text: str, line: int) -> Evaluate:
+        """Compile an expression of the head that judges a visit."""
         try:
-            compiled = self._fhirpath(text)
+            return compiled(text, self.functions)
         except ValueError as error:
             raise MappingError(f"in {text!r}: {error}", self.head.file, line) from None
-        return lambda focus, variables: compiled(focus, **variables)
 
-    def _fhirpath(self, text: str) -> Callable[..., list[Any]]:
-        return fhirpath.compile(text, None, self.functions)
+    def condition(self, text: str, types: Sequence[str], line: int) -> fhirpath.Expression:
+        """Compile a condition on one resource alone: none of the visit's functions, and the quicker for its type."""
+        try:
+            return fhirpath.compile(text, types[0] if len(types) == 1 else None)
+        except ValueError as error:
+            raise MappingError(f"in {text!r}: {error}", self.head.file, line) from None
 
 
 def _ordered(context: Mapping[str, Any]) -> list[Any]:
     for key in context:
         known(key, CONTEXT, "context")
     return [context.get(key) for key in CONTEXT]
-
-
-def _holds(result: list[Any]) -> bool:
-    return bool(result) and result[0] is not False
 
 
 def _unmark(value: Any, path: str, origin: Origin, found: Trace) -> Any:

@@ -14,16 +14,16 @@ Source: reference of SATUSEHAT §2.0, §4, §6.1.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mappings import times
 from mappings.errors import MappingError
 from mappings.functions import not_there_yet
-from mappings.language import Expression
 from mappings.positions import Source
 from mappings.run import Run, current
+from profiles import fhirpath
 from profiles.fhirjson import Resource
 
 SYSTEM_IDS = "http://sys-ids.kemkes.go.id"
@@ -38,22 +38,25 @@ class Row:
 
     rank: int
     identifier: str | None
-    unless: Expression | None
+    unless: fhirpath.Expression | None
 
 
 class Outgoing:
     """The table, and the functions that templates call: `outgoing()`, `send()`, `mentioned('Type')`."""
 
-    def __init__(self, source: Source, expression: Callable[[str, int], Expression]) -> None:
+    def __init__(self, source: Source, condition: Callable[[str, Sequence[str], int], fhirpath.Expression]) -> None:
         fields = source.fields(source.root, "an outgoing table", ("public", "local", "resources"), ())
         self._public = tuple(source.text(node) for node in fields["public"].value)
         self._local = frozenset(source.text(node) for node in fields["local"].value)
         self._rows: dict[str, Row] = {}
         for rank, node in enumerate(fields["resources"].value):
             row = source.fields(node, "a row of resources", ("type",), ("identifier", "unless"))
-            unless = expression(source.text(row["unless"]), source.line(row["unless"])) if "unless" in row else None
+            kind = source.text(row["type"])
+            unless = (
+                condition(source.text(row["unless"]), [kind], source.line(row["unless"])) if "unless" in row else None
+            )
             identifier = source.text(row["identifier"]) if "identifier" in row else None
-            self._rows[source.text(row["type"])] = Row(rank, identifier, unless)
+            self._rows[kind] = Row(rank, identifier, unless)
 
     def functions(self) -> dict[str, Callable[..., list[Any]]]:
         """The host functions of a module with this table."""
@@ -81,7 +84,7 @@ class Outgoing:
         return found
 
     def _stays(self, row: Row, resource: Resource) -> bool:
-        return row.unless is not None and row.unless(resource, {}) == [True]
+        return row.unless is not None and row.unless.test(resource) is True
 
     def _mentioned(self, kind: str) -> list[str]:
         run = current.get()
