@@ -103,6 +103,12 @@ async def test_a_patient_is_referred_onward(vclaim: VClaim) -> None:
     referral = await vclaim.rujukan_insert({"request": {"t_rujukan": t_rujukan}})
     assert referral["noRujukan"] == f"0301R011{today():%m%y}B000001"
     assert referral["tglBerlakuKunjungan"] == day(90)
+    (row,) = (await vclaim.call("GET", f"/Rujukan/Keluar/List/tglMulai/{day()}/tglAkhir/{day()}"))["list"]
+    assert (row["noRujukan"], row["noSep"]) == (referral["noRujukan"], issued["noSep"])
+    detail = await vclaim.call("GET", f"/Rujukan/Keluar/{row['noRujukan']}")
+    assert detail["rujukan"]["namaTipeRujukan"] == "Rujukan Penuh"
+    with pytest.raises(Refused, match="sudah ada"):
+        await vclaim.rujukan_insert({"request": {"t_rujukan": t_rujukan}})
 
 
 async def test_a_second_sep_names_the_first(vclaim: VClaim) -> None:

@@ -117,9 +117,25 @@ def rujukan_insert(call: Call) -> Json:
 def rujukan_delete(call: Call) -> str:
     """DELETE /Rujukan/delete"""
     number = str(call.request("t_rujukan").get("noRujukan", ""))
-    if call.books.onward.pop(number, None) is None:
+    if number not in call.books.onward or not _own(call, number):
         raise Refusal("Data Rujukan Tidak Ditemukan.")
+    del call.books.onward[number]
     return number
+
+
+def onward_list(call: Call) -> Json:
+    """GET /Rujukan/Keluar/List/tglMulai/{tgl}/tglAkhir/{tgl}"""
+    first, last = call.parts
+    mine = (n for n, asked in call.books.onward.items() if first <= asked["tglRujukan"] <= last and _own(call, n))
+    return {"list": _found(views.onward_row(number, call.books) for number in mine)}
+
+
+def onward_detail(call: Call) -> Json:
+    """GET /Rujukan/Keluar/{noRujukan}"""
+    number = call.parts[0]
+    if number not in call.books.onward or not _own(call, number):
+        raise Refusal("Data Rujukan Tidak Ditemukan.")
+    return {"rujukan": views.onward_detail(number, call.books)}
 
 
 def rujukan_count(call: Call) -> Json:
@@ -220,6 +236,10 @@ def _found(rows: Any) -> list[Json]:
     return found
 
 
+def _own(call: Call, number: str) -> bool:
+    return number.startswith(call.account.kode_faskes)
+
+
 def _sep(call: Call, number: str) -> Sep:
     sep = call.books.seps.get(number)
     if sep is None or sep.t_sep["ppkPelayanan"] != call.account.kode_faskes:
@@ -255,6 +275,8 @@ ROUTES = (
     _route("GET", "/Peserta/nik/{}/tglSEP/{}", peserta_by_nik),
     _route("GET", "/Rujukan/lastsep/norujukan/{}", last_sep, message="Sukses"),
     _route("GET", "/Rujukan/JumlahSEP/{}/{}", rujukan_count),
+    _route("GET", "/Rujukan/Keluar/List/tglMulai/{}/tglAkhir/{}", onward_list, message="Sukses"),
+    _route("GET", "/Rujukan/Keluar/{}", onward_detail, message="Sukses"),
     _route("GET", "/Rujukan/{rs}List/Peserta/{}", rujukan_list),
     _route("GET", "/Rujukan/{rs}Peserta/{}", rujukan_by_card),
     _route("GET", "/Rujukan/{rs}{}", rujukan_by_number),

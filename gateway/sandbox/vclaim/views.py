@@ -14,6 +14,7 @@ Json = dict[str, Any]
 SERVICE = {"1": ("R.Inap", "Rawat Inap"), "2": ("R.Jalan", "Rawat Jalan")}
 SEX = {"L": "Laki-laki", "P": "Perempuan"}
 CLASS = {"1": "KELAS I", "2": "KELAS II", "3": "KELAS III"}
+REFERRAL_KIND = {"0": "Rujukan Penuh", "1": "Rujukan Partial", "2": "Rujuk Balik PRB"}
 PURPOSE = {"0": "Normal", "1": "Prosedur", "2": "Konsul Dokter"}
 PROCEDURE = {"0": "Prosedur tidak berkelanjutan", "1": "Prosedur dan terapi berkelanjutan"}
 ACCIDENT = {"0": "Bukan Kecelakaan", "1": "KLL dan Bukan KK", "2": "KLL dan KK", "3": "Kecelakaan Kerja"}
@@ -160,6 +161,45 @@ def onward(number: str, t_rujukan: Json, sep: Sep, books: Books) -> Json:
             "tglRujukan": t_rujukan["tglRujukan"],
             "tujuanRujukan": {"kode": to, "nama": books.facility_name(to)},
         }
+    }
+
+
+def onward_row(number: str, books: Books) -> Json:
+    """A referral to another facility as `/Rujukan/Keluar/List` shows it."""
+    asked = books.onward[number]
+    sep = asked["noSep"]
+    person = books.member(books.seps[sep].t_sep["noKartu"]) if sep in books.seps else None
+    return {
+        "noRujukan": number,
+        "tglRujukan": asked["tglRujukan"],
+        "jnsPelayanan": asked["jnsPelayanan"],
+        "noSep": sep,
+        "noKartu": person.bpjs.noKartu if person and person.bpjs else "",
+        "nama": person.name if person else "",
+        "ppkDirujuk": asked["ppkDirujuk"],
+        "namaPpkDirujuk": books.facility_name(asked["ppkDirujuk"]),
+    }
+
+
+def onward_detail(number: str, books: Books) -> Json:
+    """A referral to another facility as `/Rujukan/Keluar/{no}` shows it."""
+    asked = books.onward[number]
+    row = onward_row(number, books)
+    sep = books.seps.get(row["noSep"])
+    person = books.member(row["noKartu"])
+    return row | {
+        "kelasRawat": sep.t_sep["klsRawat"]["klsRawatHak"] if sep else "",
+        "kelamin": person.sex if person else "",
+        "tglLahir": str(person.birth) if person else "",
+        "tglSep": sep.day if sep else "",
+        "tglRencanaKunjungan": asked["tglRencanaKunjungan"],
+        "catatan": asked.get("catatan", ""),
+        "diagRujukan": asked["diagRujukan"],
+        "namaDiagRujukan": asked["diagRujukan"],
+        "tipeRujukan": asked["tipeRujukan"],
+        "namaTipeRujukan": REFERRAL_KIND[asked["tipeRujukan"]],
+        "poliRujukan": asked.get("poliRujukan", ""),
+        "namaPoliRujukan": books.seed.poli.get(asked.get("poliRujukan", ""), ""),
     }
 
 
