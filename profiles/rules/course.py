@@ -30,13 +30,15 @@ def _period(step: Step) -> dict[str, Any]:
 
 
 def _path(rule: Rule, encounter: Resource, history: list[Step], judgement: Judgement) -> None:
-    """Each status may follow the one before it in a visit of this class; the last one is the status now."""
+    """Each status may follow the one before it in a visit of this class, or of one that it had before (an emergency
+    that became a stay); the last one is the status now."""
     courses = table("courses")
-    kind = encounter.get("class")
-    allowed = courses.get(str(kind.get("code")) if isinstance(kind, dict) else "*", courses["*"])
+    kinds = [encounter.get("class"), *(past.get("class") for past in objects(encounter.get("classHistory")))]
+    codes = {str(kind.get("code")) for kind in kinds if isinstance(kind, dict)} or {"*"}
+    allowed = [courses.get(code, courses["*"]) for code in codes]
     for index in range(1, len(history)):
         before, after = (str(step.get("status")) for step in history[index - 1 : index + 1])
-        if after != before and after not in allowed.get(before, ()):
+        if after != before and not any(after in course.get(before, ()) for course in allowed):
             place = (None, "statusHistory", index)
             judgement.report(rule, "status-path", (place, "status", -1), after, before=before)
 
