@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 
 import aiohttp
 import httpx
@@ -24,8 +25,20 @@ log = logging.getLogger(__name__)
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 CONNECT_S = 5.0
 SHOWN_HEADERS = frozenset(
-    "accept accept-encoding connection content-encoding content-length content-type date etag host location retry-after"
-    " server transfer-encoding user-agent via x-request-id x-timestamp".split()
+    (
+        *(
+            "accept",
+            "accept-encoding",
+            "connection",
+            "content-encoding",
+            "content-length",
+            "content-type",
+            "date",
+            "etag",
+        ),
+        *("host", "location", "retry-after", "server", "transfer-encoding", "user-agent", "via"),
+        *("x-request-id", "x-timestamp"),
+    )
 )
 
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
@@ -79,7 +92,7 @@ class Wire:
         self.system, self._timeout_s = system, timeout_s
         connect_s = min(timeout_s, CONNECT_S)
         self._http = httpx.AsyncClient(
-            transport=AiohttpTransport(client=_session),
+            transport=AiohttpTransport(verify=_tls(), client=_session),
             timeout=httpx.Timeout(timeout_s, connect=connect_s, pool=connect_s),
             headers={"Accept": "application/json"},
         )
@@ -141,9 +154,15 @@ def retry_after(exchange: Exchange) -> float | None:
     return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    # certifi's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR.
+    return httpx.create_ssl_context()
+
+
 def _session() -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(), limit=32, keepalive_timeout=15.0),
+        connector=aiohttp.TCPConnector(ssl=_tls(), limit=32, keepalive_timeout=15.0),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=True,
     )

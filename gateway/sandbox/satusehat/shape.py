@@ -6,8 +6,8 @@ Source: reference satusehat.md §1 (pipeline), §2.0 (three layers), §5 (`unpar
 from functools import cache
 
 from gateway.sandbox.satusehat.judge import Refusal, issue
+from profiles import Validator
 from profiles.fhirjson import Resource
-from profiles.validator.validator import Validator
 
 
 @cache
