@@ -5,7 +5,6 @@ most expressions of a mapping themselves. Here variables stay the engine's own i
 """
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 from profiles.fhirpath.engine import Compiler
@@ -15,27 +14,30 @@ from profiles.fhirpath.values import Items, unwrap, wrap
 
 Scope: TypeAlias = Environment
 """The focus (`root`) and the variables that an expression sees."""
-Evaluate: TypeAlias = Callable[[Scope], Items]
+Closure: TypeAlias = Callable[[Items, Scope], Items]
+Condition: TypeAlias = Callable[[Items, Scope], bool | None]
+Functions: TypeAlias = Mapping[str, Callable[..., list[Any]]]
+"""Host functions on Python values, by name."""
 
-__all__ = ["Evaluate", "Items", "Scope", "compiled", "focused", "scope", "unwrap", "with_variables", "wrap"]
+__all__ = ["Closure", "Condition", "Functions", "Items", "Scope", "compiled", "condition", "focused", "scope", "unwrap"]
+__all__ += ["with_variables", "wrap"]
 
 
-def compiled(text: str, functions: Mapping[str, Callable[..., list[Any]]]) -> Evaluate:
-    """Compile an expression; `functions` are host functions on Python values. Raises FHIRPathError."""
-    return _compiled(text, tuple(sorted(functions.items())))
-
-
-@lru_cache(4096)
-def _compiled(text: str, functions: tuple[tuple[str, Callable[..., list[Any]]], ...]) -> Evaluate:
+def compiled(text: str, functions: Functions) -> Closure:
+    """Compile an expression to `(focus, scope) -> items`. Raises FHIRPathError."""
     closure = Compiler(dict(functions)).items(parse(text))
     if "defineVariable" not in text:
-        return lambda scope: closure(scope.root, scope)
+        return closure
+    # What an expression defines ends with it.
+    return lambda focus, scope: closure(focus, with_variables(scope, {}))
 
-    def apart(scope: Scope) -> Items:
-        # What an expression defines ends with it.
-        return closure(scope.root, with_variables(scope, {}))
 
-    return apart
+def condition(text: str, functions: Functions) -> Condition:
+    """Compile an expression to `(focus, scope) -> truth`, None for an empty result. Raises FHIRPathError."""
+    closure = Compiler(dict(functions)).condition(parse(text))
+    if "defineVariable" not in text:
+        return closure
+    return lambda focus, scope: closure(focus, with_variables(scope, {}))
 
 
 def scope(focus: Any, variables: Mapping[str, Any], resolver: Callable[[str], Any]) -> Scope:

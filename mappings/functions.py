@@ -3,6 +3,7 @@
 | function | gives |
 |---|---|
 | `resources('Type')` | the resources of that type in the visit |
+| `numbered('system')` | the identifier value of that system, of a resource or of what a reference names |
 | `reference()` | `Type/id` of a resource of the visit |
 | `local()` | a reference as the visit's own `Type/id` |
 | `need('reason')` | the focus; where it is empty the product is held for that reason |
@@ -16,7 +17,6 @@
 | `phone()` | a telephone number as BPJS wants it: digits, `+62` written as `0` |
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -35,6 +35,7 @@ def functions(maps: Mapping[str, ConceptMap], messages: Mapping[str, "Message"])
         "hold": lambda focus, key: _hold(messages, focus, key),
         "translate": lambda focus, name: _translate(maps, focus, name),
         "resources": _resources,
+        "numbered": _numbered,
         "reference": _reference,
         "local": lambda focus: [current.get().index.local(str(value)) for value in focus],
         "crosswalk": _crosswalk,
@@ -62,7 +63,7 @@ class Message:
 
 def phone(number: str) -> str:
     """`+62 812-3456` → `08123456`; digits only."""
-    digits = re.sub(r"\D", "", number)
+    digits = "".join(character for character in number if character in "0123456789")
     return "0" + digits[2:] if digits.startswith("62") else digits
 
 
@@ -106,6 +107,18 @@ def _codes(value: Any) -> list[tuple[str | None, str]]:
 
 def _resources(focus: list[Any], kind: list[Any]) -> list[Any]:
     return current.get().index.by_type.get(_one(kind, "the resource type"), [])
+
+
+def _numbered(focus: list[Any], system: list[Any]) -> list[Any]:
+    wanted, index = _one(system, "the identifier system"), current.get().index
+    for value in focus:
+        found = value.get("identifier", ())
+        if "reference" in value and (target := index.resolve(value["reference"])) is not None:
+            found = target.get("identifier", ())
+        for identifier in (found,) if isinstance(found, dict) else found:
+            if identifier.get("system") == wanted and "value" in identifier:
+                return [identifier["value"]]
+    return []
 
 
 def _reference(focus: list[Any]) -> list[Any]:

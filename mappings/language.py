@@ -8,7 +8,7 @@ place, and `{% first %}` takes the first row of a table whose `when` holds.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,11 +17,12 @@ from typing import Any, Final, TypeAlias
 import yaml
 
 from mappings.errors import MappingError
-from mappings.expressions import Evaluate, Items, Scope, compiled, focused, unwrap, with_variables, wrap
+from mappings.expressions import Functions, Items, Scope, compiled, condition, focused, unwrap, with_variables, wrap
 from mappings.positions import Node, Source
 
 Template: TypeAlias = Callable[[Scope], Any]
 """Scope → value, or UNDEFINED where the target gets nothing."""
+Evaluate: TypeAlias = Callable[[Scope], Items]
 
 BLOCKS = ("assign", "else", "first", "for", "if", "merge")
 UNDEFINED: Final = object()
@@ -32,6 +33,7 @@ _SINGLE = re.compile(r"\{\{(\+?)\s*([\s\S]+?)\s*\+?\}\}")
 _CONTEXT = re.compile(r"\{\{\s*([\s\S]+?)\s*\}\}\Z")
 _BLOCK = re.compile(r"\{%\s*(\w+)\s*([\s\S]*?)\s*%\}\Z")
 _FOR = re.compile(r"(?:(\w+)\s*,\s*)?(\w+)\s+in\s+([\s\S]+)\Z")
+_JSON = frozenset((str, bool, int, Decimal, dict, list, type(None)))
 _ALONE = re.compile(r"%([A-Za-z_]\w*)\Z")
 
 
@@ -69,9 +71,7 @@ class Compiler:
     whose leaves are `Mark`s.
     """
 
-    def __init__(
-        self, functions: Mapping[str, Callable[..., list[Any]]], find: Callable[[str], Path], trace: bool = False
-    ) -> None:
+    def __init__(self, functions: Functions, find: Callable[[str], Path], trace: bool = False) -> None:
         self._functions, self._find, self._trace = functions, find, trace
         self._open: list[Path] = []
 
@@ -90,18 +90,34 @@ class Compiler:
     def expression(self, source: Source, node: Node, text: str) -> Evaluate:
         """Compile one FHIRPath expression; what it raises later names this line."""
         try:
-            evaluate = compiled(text, self._functions)
+            closure = compiled(text, self._functions)
         except ValueError as error:
             raise source.error(f"in {text!r}: {error}", node) from None
         file, line = source.shown, source.line(node)
 
-        def located(scope: Scope) -> Items:
+        def evaluate(scope: Scope) -> Items:
             try:
-                return evaluate(scope)
+                return closure(scope.root, scope)
             except (ValueError, TypeError, ArithmeticError) as error:
                 raise MappingError(f"in {text!r}: {error}", file, line) from error
 
-        return located
+        return evaluate
+
+    def condition(self, source: Source, node: Node, text: str) -> Callable[[Scope], bool | None]:
+        """Compile an expression that is asked for its truth."""
+        try:
+            closure = condition(text, self._functions)
+        except ValueError as error:
+            raise source.error(f"in {text!r}: {error}", node) from None
+        file, line = source.shown, source.line(node)
+
+        def holds(scope: Scope) -> bool | None:
+            try:
+                return closure(scope.root, scope)
+            except (ValueError, TypeError, ArithmeticError) as error:
+                raise MappingError(f"in {text!r}: {error}", file, line) from error
+
+        return holds
 
     def node(self, source: Source, node: Node) -> Template:
         """Compile any node."""
@@ -262,7 +278,7 @@ class Compiler:
         return run
 
     def _if(self, source: Source, base: Template | None, when: Block, otherwise: Block | None) -> Template:
-        holds = self._condition(source, when.key, when.text)
+        holds = self.condition(source, when.key, when.text)
         then = self.node(source, when.value)
         other = self.node(source, otherwise.value) if otherwise else lambda scope: UNDEFINED
         file, line = source.shown, source.line(when.key)
@@ -287,7 +303,7 @@ class Compiler:
         for row in block.value.value:
             fields = source.fields(row, "a row of {% first %}", ("name", "when", "then"), ())
             text = to_text(source.plain(fields["when"]))
-            rows.append((self._condition(source, fields["when"], text), self.node(source, fields["then"])))
+            rows.append((self.condition(source, fields["when"], text), self.node(source, fields["then"])))
 
         def run(scope: Scope) -> Any:
             for when, then in rows:
@@ -297,24 +313,10 @@ class Compiler:
 
         return run
 
-    def _condition(self, source: Source, node: Node, text: str) -> Callable[[Scope], bool]:
-        evaluate = self.expression(source, node, text)
-        file, line = source.shown, source.line(node)
-
-        def holds(scope: Scope) -> bool:
-            result = unwrap(evaluate(scope))
-            if len(result) > 1:
-                raise MappingError(f"the condition {text!r} gave {len(result)} values", file, line)
-            return bool(result) and result[0] is not False
-
-        return holds
-
 
 def to_json(value: Any) -> Any:
     """A FHIRPath result as FHIR JSON: the engine's own date and quantity types become what FHIR writes."""
-    if value is None or isinstance(value, str | bool | int | Decimal | dict | list):
-        return value
-    return str(value)
+    return value if value.__class__ in _JSON else str(value)
 
 
 def to_text(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from mappings import head as heads
 from mappings.conceptmap import ConceptMap
 from mappings.errors import Held, MappingError, Reason, known
-from mappings.expressions import Evaluate, Scope, compiled, scope, unwrap
+from mappings.expressions import Closure, Scope, compiled, scope, unwrap
 from mappings.functions import Function, functions
 from mappings.language import UNDEFINED, Compiler, Mark, Origin, Template, shown
 from mappings.outgoing import Outgoing
@@ -83,7 +83,7 @@ class Step:
         outermost, run = self._prepare(source, *_ordered(context))
         token = current.set(run)
         try:
-            return truth(self._applies(outermost)) is True
+            return truth(self._applies(outermost.root, outermost)) is True
         finally:
             current.reset(token)
 
@@ -174,12 +174,13 @@ class Module:
     def requires(self, source: Mapping[str, Any], facility: Mapping[str, Any] | None = None) -> list[tuple[str, str]]:
         """What must exist at the destination before this visit can go: (kind, local reference), each once."""
         index = Index(source)
+        outermost = scope(source, {}, index.resolve)
         token = current.set(Run(index, facility or {}, {}, None, None))
         try:
             found = [
                 (kind, index.local(str(value)))
                 for kind, references in self._requires
-                for value in unwrap(references(scope(source, {}, index.resolve)))
+                for value in unwrap(references(outermost.root, outermost))
             ]
         finally:
             current.reset(token)
@@ -189,7 +190,7 @@ class Module:
         """Compile a template of this module."""
         return Compiler(self.functions, self.find, trace).file(name)
 
-    def expression(self, text: str, line: int) -> Evaluate:
+    def expression(self, text: str, line: int) -> Closure:
         """Compile an expression of the head that judges a visit."""
         try:
             return compiled(text, self.functions)
