@@ -1,16 +1,19 @@
-"""What one process of the gateway holds while it runs: store, validators, keys, journal, access log."""
+"""What one process of the gateway holds while it runs: store, validators, keys, journal, access log, deliveries."""
 
 import logging
 import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
 
-from gateway.outbox.plan import plan
+from gateway.outbox import delivering, plan
 from gateway.security.accesslog import AccessLog
 from gateway.security.journal import Journal
 from gateway.security.keys import KeyRing
 from gateway.settings import Facility, Settings
 from gateway.store import Also, Change, Store, VersionConflict
-from profiles import Validator
+from profiles import INDONESIA, Validator
 from profiles.fhirjson import Resource
+from profiles.rules import Rules
 
 log = logging.getLogger(__name__)
 
@@ -27,42 +30,49 @@ class Services:
         self.settings = settings
         self.facilities = {facility.slug: facility for facility in settings.facilities}
         self.default = settings.facilities[0]
+        self._running = AsyncExitStack()
         self._validators: dict[str, Validator] = {}
         self._deliveries: dict[str, Also | None] = {}
 
     async def open(self) -> None:
-        """Open the store and start the background work. Raises StoreError."""
-        self.store = await Store.open(self.settings)
-        self.keys = KeyRing(self.store.connection)
-        for facility in self.settings.facilities:
-            self._validators[facility.slug] = self._validator(facility)
-            self._deliveries[facility.slug] = plan(facility)
-        self.journal = Journal(self.settings.home / "audit", self._record)
-        self.journal.start()
-        if self.settings.access_log:
-            self.access_log = AccessLog(sys.stdout)
+        """Open the store and start the background work. Raises StoreError, and ValueError for a site's own profiles."""
+        async with AsyncExitStack() as opened:
+            self._prepare()
+            self.store = await Store.open(self.settings)
+            opened.push_async_callback(self.store.close)
+            self.keys = KeyRing(self.store.connection)
+            self.journal = Journal(self.settings.home / "audit", self._record)
+            self.journal.start()
+            opened.push_async_callback(self.journal.close)
+            if self.settings.deliver and any(self._deliveries.values()):
+                await opened.enter_async_context(delivering(self.store, self.settings))
+            if self.settings.access_log:
+                self.access_log = AccessLog(sys.stdout)
+                opened.callback(self.access_log.close)
+            self._running = opened.pop_all()
 
     async def close(self) -> None:
         """Stop in the reverse order; what is noted is written."""
-        if self.access_log is not None:
-            self.access_log.close()
-        await self.journal.close()
-        await self.store.close()
+        await self._running.aclose()
 
     def validator(self, facility: Facility) -> Validator:
-        """The validator with the facility's own profiles."""
+        """R4, the Indonesian profiles, the facility's own, and for who sends to SATUSEHAT the ministry's rules."""
         return self._validators[facility.slug]
 
     def deliveries(self, facility: Facility) -> Also | None:
         """What puts the deliveries that a write calls for into the write's transaction."""
         return self._deliveries[facility.slug]
 
-    def _validator(self, facility: Facility) -> Validator:
-        # facilities without profiles of their own share one
-        for slug, other in self._validators.items():
-            if self.facilities[slug].profiles == facility.profiles:
-                return other
-        return Validator(profiles=facility.profiles) if facility.profiles else Validator()
+    def _prepare(self) -> None:
+        made: dict[tuple[Path | None, str | None], Validator] = {}
+        for facility in self.settings.facilities:
+            organization = facility.organization_id if facility.satusehat else None
+            what = facility.profiles, organization
+            if what not in made:
+                rules = Rules(organization) if organization else None
+                made[what] = Validator([INDONESIA, *([facility.profiles] if facility.profiles else [])], rules)
+            self._validators[facility.slug] = made[what]
+            self._deliveries[facility.slug] = plan(facility)
 
     async def _record(self, facility: str, events: list[tuple[str, Resource]]) -> None:
         try:

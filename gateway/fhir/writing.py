@@ -10,6 +10,7 @@ from gateway.fhir.call import Call
 from gateway.security import audit
 from gateway.store import NEW, Change, Judgement, Transaction, Version, VersionConflict
 from profiles.fhirjson import Resource
+from profiles.indonesia import profile_of
 from profiles.validator import Issue, outcome
 
 
@@ -25,8 +26,18 @@ def judge(call: Call, resource: Resource) -> tuple[Judgement, list[Issue]]:
         if any(issue.tier in refusing and issue.severity in ("error", "fatal") for issue in found):
             raise Rejected(found)
     elapsed = (perf_counter_ns() - started) // 1000
-    rows = outcome(found, "id")["issue"] if found else ()
-    return Judgement(issues=rows, microseconds=elapsed), found
+    profile = profile_of(resource["resourceType"])
+    named = resource.get("meta", {}).get("profile", ())
+    held_to = list(dict.fromkeys([*named, *([profile] if profile else [])]))
+    rules = ["satusehat"] if call.facility.satusehat else []
+    return Judgement([kept(issue) for issue in found], held_to, rules, elapsed), found
+
+
+def kept(issue: Issue) -> dict[str, str]:
+    """A finding as it is stored with the version, for the reports: in both languages, `fix` is what to do."""
+    row = {"severity": issue.severity, "code": issue.code, "tier": issue.tier, "rule": issue.rule, "path": issue.path}
+    row |= {"id": issue.text("id"), "en": issue.text("en"), "fix_id": issue.fix("id"), "fix_en": issue.fix("en")}
+    return row
 
 
 def shown(call: Call, found: Sequence[Issue]) -> list[dict[str, object]]:

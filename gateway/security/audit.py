@@ -41,7 +41,7 @@ def instant(moment: datetime) -> str:
 def event(
     visitor: Visitor, interaction: str, recorded: datetime, entities: Sequence[dict[str, Any]], outcome: str = "0"
 ) -> Resource:
-    """One AuditEvent. `interaction`: a code of http://hl7.org/fhir/restful-interaction; `outcome`: 0 done, 8 refused."""
+    """One AuditEvent. `interaction`: a code of FHIR's restful-interaction; `outcome`: 0 done, 8 refused."""
     principal = visitor.principal
     agent: dict[str, Any] = {"requestor": True}
     if principal is not None:

@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WITHOUT_KEY = frozenset({"/health", "/ready"})
-METADATA = "/fhir/metadata"
-"""Besides the health pages, only a CapabilityStatement is given to someone without a key."""
-
 JSON = b"application/fhir+json; charset=utf-8"
 
 
@@ -40,6 +36,8 @@ class Door:
     def __init__(self, app: ASGIApp, services: "Services") -> None:
         self._app, self._services = app, services
         self._count, self._prefix = 0, f"{time.time_ns() // 1_000_000:x}"
+        statements = (f"/{slug}/fhir/metadata" for slug in services.facilities)
+        self._without_key = frozenset({"/health", "/ready", "/fhir/metadata", *statements})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer why not."""
@@ -72,8 +70,7 @@ class Door:
             self._log(scope, request_id, status, started)
 
     async def _who(self, scope: Scope) -> Principal | None:
-        path: str = scope["path"]
-        if path in WITHOUT_KEY or (path.endswith(METADATA) and path.count("/") <= 3):
+        if scope["path"] in self._without_key:
             return None
         key = next((value for name, value in scope["headers"] if name == b"authorization"), None)
         try:
