@@ -7,7 +7,7 @@ from typing import Any
 from profiles import ucum
 from profiles.fhirpath import temporal
 from profiles.fhirpath.errors import FHIRPathError
-from profiles.fhirpath.quantity import Quantity, calendar_unit, common
+from profiles.fhirpath.quantity import Quantity, added, calendar_unit
 from profiles.fhirpath.temporal import Temporal
 from profiles.fhirpath.values import (
     EMPTY,
@@ -154,11 +154,7 @@ def _add(a: Any, b: Any, sign: int = 1) -> Any:
     if isinstance(a, Temporal) and b.__class__ is Quantity:
         return _move(a, b, sign)
     if a.__class__ is Quantity and b.__class__ is Quantity:
-        amounts = common(a, b)
-        if amounts is None:
-            return None
-        larger = b if amounts[1] == b.value and (amounts[0] != a.value or not a.value) else a
-        return larger._replace(value=amounts[0] + sign * amounts[1])
+        return added(a, b if sign > 0 else b._replace(value=-b.value))
     return NotImplemented
 
 

@@ -4,6 +4,7 @@ Source: https://hl7.org/fhirpath/N1/#quantity, #quantity-equality.
 """
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from profiles import ucum
@@ -69,6 +70,24 @@ def common(left: Quantity, right: Quantity) -> tuple[Decimal, Decimal] | None:
 def roughly_common(left: Quantity, right: Quantity) -> tuple[Decimal, Decimal] | None:
     """As `common`, with a year as 365 days and a month as 30: what equivalence (`~`) may use."""
     return common(left, right) or common(_in_days(left), _in_days(right))
+
+
+def added(left: Quantity, right: Quantity) -> Quantity | None:
+    """The sum, in the finer of the two units; None where they do not convert."""
+    if left.unit == right.unit and left.calendar == right.calendar:
+        return left._replace(value=left.value + right.value)
+    if left.calendar and right.calendar and {left.unit, right.unit} == {"year", "month"}:
+        months = sum(q.value * (12 if q.unit == "year" else 1) for q in (left, right))
+        return Quantity(Decimal(months), "month", calendar=True)
+    a, b = left.code, right.code
+    if a is None or b is None:
+        return None
+    ratio = ucum.ratio(a, b)
+    if ratio is None:
+        return None
+    if ratio < 1:
+        return added(right, left)
+    return right._replace(value=ucum.exact(ratio * Fraction(left.value)) + right.value)
 
 
 def _in_days(quantity: Quantity) -> Quantity:

@@ -4,7 +4,20 @@
 and a Decimal that comes out is rounded only where it does not terminate (34 digits). Source: https://ucum.org/ucum.
 """
 
-from profiles.ucum.conversion import canonical, common, comparable, convert, divide, multiply
+from profiles.ucum.conversion import canonical, common, comparable, convert, divide, exact, multiply, ratio
 from profiles.ucum.units import UcumError, Unit, unit, valid
 
-__all__ = ["UcumError", "Unit", "canonical", "common", "comparable", "convert", "divide", "multiply", "unit", "valid"]
+__all__ = [
+    "UcumError",
+    "Unit",
+    "canonical",
+    "common",
+    "comparable",
+    "convert",
+    "divide",
+    "exact",
+    "multiply",
+    "ratio",
+    "unit",
+    "valid",
+]

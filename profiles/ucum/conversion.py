@@ -15,7 +15,7 @@ def canonical(value: Decimal, code: str) -> tuple[Decimal, str]:
     Raises UcumError where `code` is not UCUM.
     """
     known = unit(code)
-    return _decimal(_to_base(Fraction(value), known)), known.text
+    return exact(_to_base(Fraction(value), known)), known.text
 
 
 def comparable(left: str, right: str) -> bool:
@@ -32,10 +32,10 @@ def common(left: Decimal, left_code: str, right: Decimal, right_code: str) -> tu
         return None
     a, b = units
     if a.special or b.special:
-        return _decimal(_to_base(Fraction(left), a)), _decimal(_to_base(Fraction(right), b))
+        return exact(_to_base(Fraction(left), a)), exact(_to_base(Fraction(right), b))
     if a.factor >= b.factor:
-        return left, _decimal(Fraction(right) * b.factor / a.factor)
-    return _decimal(Fraction(left) * a.factor / b.factor), right
+        return left, exact(Fraction(right) * b.factor / a.factor)
+    return exact(Fraction(left) * a.factor / b.factor), right
 
 
 def convert(value: Decimal, code: str, to: str) -> Decimal | None:
@@ -45,12 +45,12 @@ def convert(value: Decimal, code: str, to: str) -> Decimal | None:
         return None
     a, b = units
     if not (a.special or b.special):
-        return _decimal(Fraction(value) * a.factor / b.factor)
+        return exact(Fraction(value) * a.factor / b.factor)
     base = _to_base(Fraction(value), a)
     function = SPECIAL[b.special] if b.special else None
     if function is None or function.from_base is None:
-        return _decimal(base / b.factor)
-    return _decimal(function.from_base(base / unit(function.unit or "1").factor) / b.factor)
+        return exact(base / b.factor)
+    return exact(function.from_base(base / unit(function.unit or "1").factor) / b.factor)
 
 
 def multiply(left: Decimal, left_code: str, right: Decimal, right_code: str) -> tuple[Decimal, str] | None:
@@ -76,7 +76,15 @@ def _combine(left: Decimal, left_code: str, right: Decimal, right_code: str, sig
         return None
     product = a.times(b, sign)
     amounts = Fraction(left) * Fraction(right) if sign > 0 else Fraction(left) / Fraction(right)
-    return _decimal(amounts * product.factor), product.text
+    return exact(amounts * product.factor), product.text
+
+
+def ratio(left: str, right: str) -> Fraction | None:
+    """How many of the right unit one of the left is; None where they do not convert by a factor."""
+    units = _both(left, right)
+    if units is None or units[0].special or units[1].special:
+        return None
+    return units[0].factor / units[1].factor
 
 
 def _both(left: str, right: str) -> tuple[Unit, Unit] | None:
@@ -94,5 +102,6 @@ def _to_base(value: Fraction, known: Unit) -> Fraction:
     return function(value * known.factor) * unit(SPECIAL[known.special or ""].unit or "1").factor
 
 
-def _decimal(value: Fraction) -> Decimal:
+def exact(value: Fraction) -> Decimal:
+    """The fraction as a Decimal, rounded to 34 digits where it does not terminate."""
     return _EXACT.divide(Decimal(value.numerator), Decimal(value.denominator))
