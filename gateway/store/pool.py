@@ -15,6 +15,8 @@ from .errors import StoreFull, StoreUnavailable
 from .model import Connection
 
 STATEMENTS_PER_CONNECTION = 500
+SESSION = {"application_name": "gapura", "enable_seqscan": "off", "jit": "off"}
+"""Every lookup has its index. A statement prepared while a table was empty would keep reading it whole as it grows."""
 
 FULL = (asyncpg.DiskFullError, asyncpg.OutOfMemoryError, asyncpg.ConfigurationLimitExceededError)
 LOST = (
@@ -32,8 +34,8 @@ LOST = (
 class Pool:
     """Up to `size` connections, opened as they are needed; a broken one is dropped and replaced."""
 
-    def __init__(self, url: str, size: int) -> None:
-        self._url, self._size, self._open = url, size, 0
+    def __init__(self, url: str, size: int, **session: str) -> None:
+        self._url, self._size, self._session, self._open = url, size, session, 0
         self._idle: list[Connection] = []
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
@@ -79,7 +81,7 @@ class Pool:
     async def _connect(self) -> Connection:
         self._open += 1
         try:
-            return await connect(self._url)
+            return await connect(self._url, **self._session)
         except BaseException:
             self._open -= 1
             self._wake()
@@ -101,10 +103,14 @@ class Pool:
                 return
 
 
-async def connect(url: str) -> Connection:
-    """One connection. JSON columns go in and come out as text."""
+async def connect(url: str, **session: str) -> Connection:
+    """One connection, with PostgreSQL settings of its own. JSON columns go in and come out as text."""
     return await asyncpg.connect(
-        url, statement_cache_size=STATEMENTS_PER_CONNECTION, max_cached_statement_lifetime=0, timeout=10
+        url,
+        statement_cache_size=STATEMENTS_PER_CONNECTION,
+        max_cached_statement_lifetime=0,
+        timeout=10,
+        server_settings=SESSION | session,
     )
 
 

@@ -123,7 +123,7 @@ def _index(name: str, *values: SchemaItem, lookups: dict[str, tuple[str, ...]]) 
         *values,
         Index(f"{name}_resource", "resource"),
         *(
-            Index(f"{name}_{suffix}", "facility", *(text(c) if "(" in c else c for c in columns), "resource")
+            Index(f"{name}_{suffix}", "facility", *(text(c) if "(" in c else c for c in columns))
             for suffix, columns in lookups.items()
         ),
     )
@@ -136,25 +136,25 @@ token_index = _index(
     "token_index",
     Column("system", BigInteger, nullable=False),
     Column("code", C, nullable=False),
-    lookups={"code": ("parameter", "code", "system")},
+    lookups={"code": ("parameter", "code", "resource", "system")},
 )
 string_index = _index(
     "string_index",
     Column("folded", C, nullable=False),
     Column("exact", C, nullable=False),
-    lookups={"folded": ("parameter", f"left(folded, {SQUEEZED})")},
+    lookups={"folded": ("parameter", f"left(folded, {SQUEEZED})", "resource")},
 )
 date_index = _index(
     "date_index",
     Column("low", INSTANT, nullable=False),
     Column("high", INSTANT, nullable=False),
-    lookups={"low": ("parameter", "low", "high"), "high": ("parameter", "high")},
+    lookups={"low": ("parameter", "low", "high", "resource"), "high": ("parameter", "high", "resource")},
 )
 number_index = _index(
     "number_index",
     Column("low", Numeric, nullable=False),
     Column("high", Numeric, nullable=False),
-    lookups={"low": ("parameter", "low", "high")},
+    lookups={"low": ("parameter", "low", "high", "resource")},
 )
 quantity_index = _index(
     "quantity_index",
@@ -165,15 +165,18 @@ quantity_index = _index(
     Column("canonical_low", Numeric),
     Column("canonical_high", Numeric),
     Column("canonical_unit", C),
-    lookups={"low": ("parameter", "low", "high"), "canonical": ("parameter", "canonical_unit", "canonical_low")},
+    lookups={
+        "low": ("parameter", "low", "high", "resource"),
+        "canonical": ("parameter", "canonical_unit", "canonical_low", "resource"),
+    },
 )
 reference_index = _index(
     "reference_index",
     Column("target_type", C, nullable=False),
     Column("target_id", C, nullable=False),
-    lookups={"target": ("target_id", "target_type", "parameter")},
+    lookups={"target": ("target_id", "target_type", "parameter", "resource")},
 )
-uri_index = _index("uri_index", Column("uri", C, nullable=False), lookups={"uri": ("parameter", "uri")})
+uri_index = _index("uri_index", Column("uri", C, nullable=False), lookups={"uri": ("parameter", "uri", "resource")})
 
 INDEX_TABLES = (
     token_index,

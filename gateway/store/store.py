@@ -20,11 +20,13 @@ from .model import Also, Audits, Change, Connection, Judged, Page, Query, Remote
 from .pool import Pool, connect, translated
 from .rows import Batch
 from .search.run import numbers, run
-from .search.syntax import parse
+from .search.syntax import Search, parse
 from .visit import gather
 from .write import Committer, Head, Heads, head_row, heads, new_id, plan, validation_row, version_row
 
 CONNECTIONS = 16
+SEARCHES = 8
+"""Connections for searches that are planned anew each time."""
 KEYS_PER_DRAW = 1000
 """The increment of the sequence `resource_key`."""
 ATTEMPTS = 5
@@ -42,6 +44,8 @@ class Store:
         self.settings = settings
         self._database, self._facilities = database, facilities
         self._pool = Pool(database.url, CONNECTIONS)
+        # How common a value is decides how a search with several is best done: it is planned each time.
+        self._planned = Pool(database.url, SEARCHES, plan_cache_mode="force_custom_plan")
         self._committer = Committer(self._pool.connection)
         self._keys = Keys()
         self._index = index
@@ -72,6 +76,7 @@ class Store:
         """Finish the commits under way, close the connections, leave the embedded server (the last one stops it)."""
         await self._committer.close()
         await self._pool.close()
+        await self._planned.close()
         await self._database.close()
 
     # --- writing
@@ -183,18 +188,14 @@ class Store:
         `compartment` restricts it: `("Patient", "123")`. Without `_sort` the newest resource comes first.
         Raises BadParameter for every parameter that is unknown or malformed, naming those that are known.
         """
-        async with self._pool.connection() as connection:
-            return await self._search(connection, self._facilities[facility], type, query, compartment)
+        search = parse(type, query)
+        pool = self._pool if search.ordered else self._planned
+        async with pool.connection() as connection:
+            return await self._search(connection, self._facilities[facility], search, compartment)
 
     async def _search(
-        self,
-        connection: Connection,
-        place: Place,
-        type: str,
-        query: Query,
-        compartment: tuple[str, str] | None,
+        self, connection: Connection, place: Place, search: Search, compartment: tuple[str, str] | None
     ) -> Page:
-        search = parse(type, query)
         count = self.settings.default_page_size if search.count is None else search.count
         known = await numbers(search, self._index)
         return await run(connection, place, search, known, min(count, self.settings.max_page_size), compartment)
@@ -277,7 +278,7 @@ class Transaction:
 
     async def search(self, type: str, query: Query) -> Page:
         """As `Store.search`, this transaction's own writes included."""
-        return await self._store._search(self.connection, self._place, type, query, None)
+        return await self._store._search(self.connection, self._place, parse(type, query), None)
 
     async def record(self, destination: str, pairs: Iterable[Remote]) -> None:
         """As `Store.record`."""

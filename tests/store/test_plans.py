@@ -8,7 +8,6 @@ import pytest
 
 from gateway.store import Store
 from gateway.store.facilities import Place
-from gateway.store.search.arguments import Arguments
 from gateway.store.search.run import numbers
 from gateway.store.search.statement import Builder, page
 from gateway.store.search.syntax import parse
@@ -19,29 +18,29 @@ GROW = """
 insert into resource (key, facility, type, id, version, last_updated, deleted)
 select n, 1 + n % 2, (array['Patient', 'Observation', 'Encounter', 'Condition', 'Basic'])[1 + n % 5], 'id-' || n, 1,
        timestamptz '2026-01-01' + n * interval '1 minute', false
-from generate_series(1, 20000) n;
+from generate_series(1, 5000) n;
 insert into resource_version (resource, version, facility, type, id, last_updated, method, content)
 select key, 1, facility, type, id, last_updated, 'POST', '{}' from resource;
 insert into token_index (resource, parameter, facility, part, system, code)
-select n, p, 1 + n % 2, 0, n % 7, 'code-' || (n % 1000) from generate_series(1, 20000) n, unnest($1::int[]) p;
+select n, p, 1 + n % 2, 0, n % 7, 'code-' || (n % 1000) from generate_series(1, 5000) n, unnest($1::int[]) p;
 insert into string_index (resource, parameter, facility, part, folded, exact)
-select n, p, 1 + n % 2, 0, 'nama ' || n, 'Nama ' || n from generate_series(1, 20000) n, unnest($1::int[]) p;
+select n, p, 1 + n % 2, 0, 'nama ' || n, 'Nama ' || n from generate_series(1, 5000) n, unnest($1::int[]) p;
 insert into date_index (resource, parameter, facility, part, low, high)
 select n, p, 1 + n % 2, 0, timestamptz '2000-01-01' + make_interval(hours => n),
        timestamptz '2000-01-02' + make_interval(hours => n)
-from generate_series(1, 20000) n, unnest($1::int[]) p;
+from generate_series(1, 5000) n, unnest($1::int[]) p;
 insert into number_index (resource, parameter, facility, part, low, high)
-select n, p, 1 + n % 2, 0, n, n from generate_series(1, 20000) n, unnest($1::int[]) p;
+select n, p, 1 + n % 2, 0, n, n from generate_series(1, 5000) n, unnest($1::int[]) p;
 insert into quantity_index (resource, parameter, facility, part, low, high, system, unit)
-select n, p, 1 + n % 2, 0, n, n, 1, 'kg' from generate_series(1, 20000) n, unnest($1::int[]) p;
+select n, p, 1 + n % 2, 0, n, n, 1, 'kg' from generate_series(1, 5000) n, unnest($1::int[]) p;
 insert into reference_index (resource, parameter, facility, part, target_type, target_id)
-select n, p, 1 + n % 2, 0, 'Patient', 'id-' || n from generate_series(1, 20000) n, unnest($1::int[]) p;
+select n, p, 1 + n % 2, 0, 'Patient', 'id-' || n from generate_series(1, 5000) n, unnest($1::int[]) p;
 insert into uri_index (resource, parameter, facility, part, uri)
-select n, p, 1 + n % 2, 0, 'urn:' || n from generate_series(1, 20000) n, unnest($1::int[]) p;
+select n, p, 1 + n % 2, 0, 'urn:' || n from generate_series(1, 5000) n, unnest($1::int[]) p;
 analyze"""
 
 GROWN = ["identifier", "name", "birthdate", "value-quantity", "subject", "_tag", "_profile", "url", "probability"]
-"""Codes of the parameters, of every type that SEARCHES names, that get 20 000 rows in every table."""
+"""Codes of the parameters, of every type that SEARCHES names, that get 5 000 rows in every table."""
 
 SEARCHES = [
     ("Patient", "_id=id-5"),
@@ -83,7 +82,7 @@ def scans(plan: dict[str, Any]) -> set[str]:
 
 @pytest.fixture
 async def grown(store: Store) -> Store:
-    """A store with 20 000 resources and index rows under one parameter of each type that SEARCHES name."""
+    """A store with 5 000 resources and index rows under one parameter of each type that SEARCHES name."""
     for type, query in SEARCHES:
         await numbers(parse(type, parse_qsl(query, keep_blank_values=True)), store._index)
     async with store.connection() as connection:
@@ -99,7 +98,7 @@ async def test_no_search_by_one_parameter_reads_a_whole_table(grown: Store) -> N
     async with grown.connection() as connection:
         for type, query in SEARCHES:
             search = parse(type, parse_qsl(query, keep_blank_values=True))
-            builder = Builder(place, await numbers(search, grown._index), Arguments())
+            builder = Builder(place, await numbers(search, grown._index))
             statement, _ = page(search, builder, None, 20)
             plan = json.loads(await connection.fetchval(f"explain (format json) {statement}", *builder.arguments))
             if read := scans(plan[0]["Plan"]):

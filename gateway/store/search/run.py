@@ -10,7 +10,6 @@ from ..facilities import Place
 from ..index import SearchIndex
 from ..model import Connection, Page, Version
 from ..read import VERSION, version_of
-from .arguments import Arguments
 from .statement import Builder, Numbers, page, total
 from .syntax import Include, Search
 
@@ -57,9 +56,9 @@ async def run(
     """One page of a search. Raises BadParameter for a value that does not fit its parameter."""
     counted = None
     if search.total != "none":
-        builder = Builder(place, known, Arguments())
+        builder = Builder(place, known)
         counted = _number(await connection.fetchval(total(search, builder, compartment), *builder.arguments))
-    builder = Builder(place, known, Arguments())
+    builder = Builder(place, known)
     statement, kinds = page(search, builder, compartment, count)
     rows = await connection.fetch(statement, *builder.arguments)
     shown = rows[:count]

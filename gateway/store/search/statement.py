@@ -1,7 +1,7 @@
 """From a parsed search to its statements. `r` is always a row of `resource`, deeper ones are `r1`, `r2`, …"""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -40,24 +40,21 @@ class Builder:
 
     place: Place
     numbers: Numbers
-    arguments: Arguments
+    arguments: Arguments = field(default_factory=Arguments)
     depth: int = 0
+    facility: str = "$1::smallint"
 
-    def where(self, search: Search, compartment: tuple[str, str] | None) -> str:
-        """The resources that meet the search, as a condition on `r`."""
+    def __post_init__(self) -> None:
+        self.arguments.append(self.place.number)
+
+    def where(self, search: Search, compartment: tuple[str, str] | None, conditions: Iterable[Condition]) -> str:
+        """The resources of the type and compartment that meet the conditions, as a condition on `r`."""
         facility, type = self.facility, self.arguments.add(search.type, "text")
-        conditions = [f"r.facility = {facility}", f"r.type = {type}", "not r.deleted"]
+        written = [f"r.facility = {facility}", f"r.type = {type}", "not r.deleted"]
         if compartment:
-            conditions.append(self._in_compartment(search.type, *compartment))
-        conditions += [self.condition(c, "r") for c in search.conditions]
-        return "\n  and ".join(conditions)
-
-    @property
-    def facility(self) -> str:
-        """The placeholder of the facility: the first argument of every statement."""
-        if not self.arguments:
-            self.arguments.append(self.place.number)
-        return "$1::smallint"
+            written.append(self._in_compartment(search.type, *compartment))
+        written += [self.condition(condition, "r") for condition in conditions]
+        return "\n  and ".join(written)
 
     def condition(self, condition: Condition, row: str) -> str:
         """A condition on `row`, an alias of `resource`."""
@@ -71,13 +68,16 @@ class Builder:
             return self._missing(condition, row)
         if condition.parameter.kind == "composite":
             return self._composite(condition, row)
-        table, matches = matcher(condition)
-        number = self._number(condition.parameter, OF_TYPE if condition.modifier == "of-type" else "")
-        met = " or ".join(f"({matches(condition, v, self.arguments, self.place.zone)})" for v in condition.values)
-        rows = f"from {table} i where i.facility = {self.facility} and i.parameter = {number} and ({met})"
         if condition.modifier in NEGATIVE:
-            return f"not exists (select 1 {rows} and i.resource = {row}.key)"
-        return f"{row}.key in (select i.resource {rows})"
+            return f"not exists (select 1 {self.rows(condition)} and i.resource = {row}.key)"
+        return f"{row}.key in (select i.resource {self.rows(condition)})"
+
+    def rows(self, criterion: Criterion) -> str:
+        """The index rows `i` that meet a criterion, from the word `from` on."""
+        table, matches = matcher(criterion)
+        number = self._number(criterion.parameter, OF_TYPE if criterion.modifier == "of-type" else "")
+        met = " or ".join(f"({matches(criterion, v, self.arguments, self.place.zone)})" for v in criterion.values)
+        return f"from {table} i where i.facility = {self.facility} and i.parameter = {number} and ({met})"
 
     def _number(self, parameter: Parameter, suffix: str = "") -> str:
         return self.arguments.add(self.numbers[parameter.type][parameter.code + suffix], "integer")
@@ -181,33 +181,39 @@ HEAD = {"_id": _id, "_lastUpdated": _last_updated}
 
 def page(search: Search, builder: Builder, compartment: tuple[str, str] | None, count: int) -> tuple[str, list[type]]:
     """The statement of one page (one row more than `count`: is there another?) and the types of its sort values."""
-    where = builder.where(search, compartment)
+    source, key, conditions = "resource r", "r.key", search.conditions
+    if ordered := search.ordered:
+        # The b-tree of an equality already lies in the order of the page: only as many rows are read as are shown.
+        source = f"(select distinct i.resource as key {builder.rows(ordered)}) d join resource r on r.key = d.key"
+        key, conditions = "d.key", ()
+    where = builder.where(search, compartment, conditions)
     keys, kinds = [], []
     for n, (parameter, descending) in enumerate(search.sort):
         expression, kind = _sort_key(parameter, descending, builder)
         keys.append((f"k{n}", expression, descending))
         kinds.append(kind)
-    keys.append(("key", "r.key", search.sort[-1][1] if search.sort else True))
+    keys.append(("key", key, search.sort[-1][1] if search.sort else True))
     kinds.append(int)
     chosen = ", ".join(f"{expression} as {name}" for name, expression, _ in keys)
-    order = ", ".join(f"{name} {'desc' if descending else 'asc'} nulls last" for name, _, descending in keys)
-    order = order.removesuffix(" nulls last")
+    order = ", ".join(
+        f"{name} {'desc' if descending else 'asc'}{' nulls last' if expression.startswith('(') else ''}"
+        for name, expression, descending in keys
+    )
     after = ""
     if search.cursor:
         cursor = Cursor.parse(search.cursor, kinds)
         after = f"where {_after([(name, d) for name, _, d in keys], kinds, cursor, builder.arguments)}"
-    found = f"select * from (select r.version, {chosen} from resource r where {where}) r {after}"
-    limit = builder.arguments.add(count + 1, "bigint")
+    found = f"select * from (select r.version, {chosen} from {source} where {where}) r {after}"
     return (
         f"select v.type, v.id, v.version, v.last_updated, v.method, v.content, {', '.join(f'r.{k[0]}' for k in keys)}\n"
-        f"from ({found} order by {order} limit {limit}) r\n"
+        f"from ({found} order by {order} limit {count + 1}) r\n"
         f"join resource_version v on v.resource = r.key and v.version = r.version order by {order}"
     ), kinds
 
 
 def total(search: Search, builder: Builder, compartment: tuple[str, str] | None) -> str:
     """The statement that counts, or that the planner estimates from."""
-    where = builder.where(search, compartment)
+    where = builder.where(search, compartment, search.conditions)
     if search.total == "estimate":
         return f"explain (format json) select 1 from resource r where {where}"
     return f"select count(*) from resource r where {where}"
@@ -236,7 +242,7 @@ def _after(keys: list[tuple[str, bool]], kinds: list[type], cursor: Cursor, argu
             continue
         bound = arguments.add(value, _SQL_TYPES[kind])
         behind = f"{name} {'<' if descending else '>'} {bound}"
-        if name != "key":
+        if name != "key":  # a missing value comes last
             behind = f"({behind} or {name} is null)"
         alternatives.append(" and ".join([*equal, behind]))
         equal.append(f"{name} = {bound}")

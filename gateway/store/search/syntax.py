@@ -92,6 +92,18 @@ class Search:
     revincludes: tuple[Include, ...]
     cursor: str | None
 
+    @property
+    def ordered(self) -> Criterion | None:
+        """The only condition, where its index rows lie in the order of the pages: one equality, no other order."""
+        if len(self.conditions) != 1 or self.sort:
+            return None
+        [only] = self.conditions
+        if not isinstance(only, Criterion) or only.modifier or len(only.values) != 1:
+            return None
+        [value] = only.values
+        whole = {"token": not value.endswith("|"), "reference": "/" in value, "uri": True}
+        return only if only.parameter.code not in HEAD_PARAMETERS and whole.get(only.parameter.kind) else None
+
     def types(self) -> Iterator[str]:
         """Every type whose parameters the search names."""
         yield self.type

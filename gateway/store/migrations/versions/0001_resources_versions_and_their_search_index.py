@@ -77,7 +77,7 @@ CREATE TABLE token_index (
     system BIGINT NOT NULL,
     code TEXT COLLATE "C" NOT NULL
 );
-CREATE INDEX token_index_code ON token_index (facility, parameter, code, system, resource);
+CREATE INDEX token_index_code ON token_index (facility, parameter, code, resource, system);
 CREATE INDEX token_index_resource ON token_index (resource);
 CREATE TABLE string_index (
     resource BIGINT NOT NULL,
