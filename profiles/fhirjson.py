@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import accumulate, islice
 from typing import Any
 
 import msgspec
@@ -19,6 +20,13 @@ MAX_DEPTH = 100
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
+# A string ends at its quote or, in broken input, at the end; possessive, so that no input makes it try twice.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)
+_STRING_OR_BRACKET = re.compile(_STRING.pattern + rb"|[{}\[\]]", re.DOTALL)
+_OPEN_OR_CLOSE = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"{[}]"))
+_PIECE = 1 << 16
+_MOST_SOUGHT = 1_000_000
 _ESCAPED_QUOTE = re.compile(rb"\\u0022", re.IGNORECASE)
 _SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
 
@@ -75,23 +83,24 @@ def _unique(pairs: Iterable[tuple[str, Any]]) -> Resource:
 
 
 def _check_depth(raw: bytes, max_depth: int) -> None:
-    depth, in_string, skip = 0, False, False
-    for position, byte in enumerate(raw):
-        if skip:
-            skip = False
-        elif in_string:
-            if byte == 0x5C:
-                skip = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"{[":
-            depth += 1
-            if depth > max_depth:
-                raise FhirJsonError(f"nested deeper than {max_depth} levels", *_place(raw, position))
-        elif byte in b"}]":
-            depth -= 1
+    """Raise for brackets nested too deeply. Strings are cut out first; what is left is summed in C, piece by piece."""
+    brackets = _STRING.sub(b"", raw).translate(_OPEN_OR_CLOSE, delete=_NO_BRACKETS)
+    depth = 0
+    for start in range(0, len(brackets), _PIECE):
+        depths = list(accumulate(memoryview(brackets[start : start + _PIECE]).cast("b"), initial=depth))
+        if max(depths) > max_depth:
+            nth = start + next(n for n, level in enumerate(depths) if level > max_depth) - 1
+            raise FhirJsonError(f"nested deeper than {max_depth} levels", *_bracket(raw, nth))
+        depth = depths[-1]
+
+
+def _bracket(raw: bytes, nth: int) -> tuple[int, int] | tuple[None, None]:
+    """The place of a bracket that is no part of a string, None where it would take long to find."""
+    if nth > _MOST_SOUGHT:
+        return None, None
+    found = (match.start() for match in _STRING_OR_BRACKET.finditer(raw) if match[0][:1] != b'"')
+    position = next(islice(found, nth, None), None)
+    return _place(raw, position) if position is not None else (None, None)
 
 
 def _explain(raw: bytes, error: Exception) -> FhirJsonError:

@@ -104,6 +104,10 @@ class Definitions:
                 self._expanded[url] = expand(definition, self.code_system, self.value_set)
         return self._expanded[url]
 
+    def search_parameter(self, url: str) -> Definition | None:
+        """The SearchParameter of a canonical url; None where unknown."""
+        return self._find("SearchParameter", _search_parameters, url)
+
     def search_parameters(self, resource_type: str) -> Mapping[str, Definition]:
         """code → SearchParameter (url, code, base, type, expression, target, component, comparator, modifier …)
         of a resource type, those of Resource and DomainResource included. Raises KeyError for an unknown type."""

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from profiles.fhirjson import Resource
+from profiles.validator import references
 
 Json = dict[str, Any]
 
 REQUESTS = frozenset({"batch", "transaction", "history"})
 RESPONSES = frozenset({"batch-response", "transaction-response", "history"})
+RESOLVING = frozenset({"document", "message", "transaction", "batch"})
+"""Types of Bundle in which a reference to an entry must find it."""
 FIRST = {"document": ("Composition", "bdl-11"), "message": ("MessageHeader", "bdl-12")}
 _ABSOLUTE = re.compile(r"(?:https?://|urn:uuid:|urn:oid:|[a-z][a-z0-9+.\-]*:)\S+").match
 _REST = re.compile(r"https?://.+/([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?").fullmatch
@@ -65,6 +68,8 @@ def findings(bundle: Resource) -> Iterator[Finding]:
     if "total" in bundle and type_ not in ("searchset", "history"):
         yield Finding("forbidden", ".total", "bdl-1")
     yield from _whole(bundle, str(type_), rows)
+    if type_ in RESOLVING:
+        yield from _references(rows, type_)
     seen: set[tuple[str, Any]] = set()
     ids: set[tuple[str, str]] = set()
     for n, entry in enumerate(rows):
@@ -72,6 +77,33 @@ def findings(bundle: Resource) -> Iterator[Finding]:
             at = f".entry[{n}]"
             yield from _parts(entry, str(type_), at)
             yield from _identity(entry, str(type_), at, seen, ids)
+
+
+def _references(rows: list[Any], type_: str) -> Iterator[Finding]:
+    """References of the entries to others: `urn:` must find one, a document's must find the version that they mean."""
+    versions: dict[str, list[Any]] = {}
+    for entry in rows:
+        resource = entry.get("resource") if entry.__class__ is dict else None
+        if resource.__class__ is dict:
+            url, meta = entry.get("fullUrl"), resource.get("meta")
+            version = meta.get("versionId") if meta.__class__ is dict else None
+            for key in {str(url), f"{resource.get('resourceType')}/{resource.get('id')}"}:
+                versions.setdefault(key, []).append(version)
+    for n, entry in enumerate(rows):
+        resource = entry.get("resource") if entry.__class__ is dict else None
+        if resource.__class__ is not dict:
+            continue
+        for text, at in references.within(resource, f".entry[{n}].resource"):
+            if text.startswith("urn:"):
+                if text not in versions:
+                    yield Finding("reference-entry", at, "bundle-reference", text)
+            elif type_ == "document":
+                base, _, version = text.partition("/_history/")
+                known = versions.get(base, ())
+                if version and known and version not in known:
+                    yield Finding("reference-version", at, "bundle-reference", text)
+                elif not version and len(known) > 1:
+                    yield Finding("reference-ambiguous", at, "bundle-reference", text)
 
 
 def _whole(bundle: Resource, type_: str, rows: list[Any]) -> Iterator[Finding]:
@@ -97,8 +129,23 @@ def _parts(entry: Json, type_: str, at: str) -> Iterator[Finding]:
             yield Finding("forbidden", f"{at}.{name}", rule)
         elif name not in entry and type_ in types:
             yield Finding("missing", f"{at}.{name}", rule, None, {"min": 1, "max": "1", "count": 0})
+    if type_ == "searchset":
+        yield from _found(entry, at)
     if not ("resource" in entry or "request" in entry or "response" in entry):
         yield Finding("entry-empty", at, "bdl-5")
+
+
+def _found(entry: Json, at: str) -> Iterator[Finding]:
+    """What a search found: outcomes are OperationOutcomes and nothing else is; the rest has an id."""
+    resource, search = entry.get("resource"), entry.get("search")
+    if resource.__class__ is not dict:
+        return
+    kind = str(resource.get("resourceType"))
+    mode = search.get("mode") if search.__class__ is dict else None
+    if mode is not None and (kind == "OperationOutcome") is not (mode == "outcome"):
+        yield Finding("search-mode", at + ".search.mode", "bundle-search-mode", mode, {"found": kind})
+    if kind != "OperationOutcome" and "id" not in resource:
+        yield Finding("missing", at + ".resource.id", "bundle-search-id", None, {"min": 1, "max": "1", "count": 0})
 
 
 def _identity(

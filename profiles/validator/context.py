@@ -131,6 +131,23 @@ class Context(Saying):
             severity: Severity = "error" if finding.severity == "error" else "warning"
             self.say(severity, finding.key, path + finding.at, finding.rule, finding.value, finding.facts)
 
+    def accepts_Attachment(self, o: Json) -> bool:
+        return "size" not in o or "data" not in o or _decoded(o["data"]) == o["size"]
+
+    def report_Attachment(self, o: Json, path: str) -> None:
+        if o.get("data").__class__ is str and not self.accepts_Attachment(o):
+            self.bad("attachment-size", path + ".size", "Attachment.size", o["size"], {"length": _decoded(o["data"])})
+
+    def accepts_SearchParameter(self, o: Resource) -> bool:
+        if "derivedFrom" not in o:
+            return True
+        origin = self.engine.definitions.search_parameter(o["derivedFrom"])
+        return origin is None or origin["type"] == o["type"]
+
+    def report_SearchParameter(self, o: Resource, path: str) -> None:
+        if o.get("derivedFrom").__class__ is str and "type" in o and not self.accepts_SearchParameter(o):
+            self.bad("derived-type", path + ".type", "SearchParameter.type", o["type"], {"origin": o["derivedFrom"]})
+
     def _is_resource(self, v: Any, path: str, rule: str) -> bool:
         if v.__class__ is not dict or not v:
             self.not_object(v, path, rule)
@@ -248,3 +265,9 @@ class Context(Saying):
         else:
             facts = {"found": type_, "allowed": ", ".join(names)}
             self.bad("reference-type", path + ".reference", rule, text, facts)
+
+
+def _decoded(data: str) -> int:
+    """Bytes that a base64 text stands for."""
+    packed = "".join(data.split())
+    return len(packed) * 3 // 4 - packed.count("=", -2)

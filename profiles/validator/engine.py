@@ -1,7 +1,7 @@
 """The compiled functions of types and profiles: loaded one at a time, the reporting twins only after a refusal."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from profiles.definitions import Definitions
@@ -18,11 +18,20 @@ Report = Callable[[Any, str, Context], None]
 class Engine:
     """Functions by type name or profile url, made from `definitions` and kept by `units`.
 
-    `wordings`: what to say for the conditions that profiles state, by their keys.
+    `wordings`: what to say for the conditions that profiles state, by their keys. `noted`: the extensions of which the
+    fast pass takes note. `lenient`: a narrative of plain text is a doubt, no error.
     """
 
-    def __init__(self, definitions: Definitions, units: Units, wordings: Mapping[str, Message]) -> None:
-        self._definitions, self._units, self.wordings = definitions, units, wordings
+    def __init__(
+        self,
+        definitions: Definitions,
+        units: Units,
+        wordings: Mapping[str, Message],
+        noted: Container[str],
+        lenient: bool,
+    ) -> None:
+        self.definitions, self._units, self.wordings, self._noted = definitions, units, wordings, noted
+        self.lenient = lenient
         self._loaded: dict[tuple[str, bool], Any] = {}
         self._data_types: dict[bool, dict[str, Any]] = {}
 
@@ -38,7 +47,7 @@ class Engine:
 
     def profile_type(self, url: str) -> str | None:
         """The type that a profile constrains; None for an unknown profile."""
-        definition = self._definitions.structure(url) if ":" in url else None
+        definition = self.definitions.structure(url) if ":" in url else None
         return definition["type"] if definition is not None else None
 
     def profile_fast(self, url: str) -> Fast | None:
@@ -55,20 +64,20 @@ class Engine:
         types, own = self.data_types(reports), f"{'r' if reports else 'f'}_{name}"
         if own not in types:
             unit = f"{name}.report" if reports else name
-            source = lambda: base.resource_source(self._definitions, name, reports)  # noqa: E731
+            source = lambda: base.resource_source(self.definitions, name, reports)  # noqa: E731
             types = self._units.run(unit, source, dict(types))
         self._loaded[name, reports] = types[own]
         return types[own]
 
     def _profile(self, url: str, reports: bool) -> Any:
         if (url, reports) not in self._loaded:
-            definition = self._definitions.structure(url)
+            definition = self.definitions.structure(url)
             found = None
             if definition is not None and definition.get("derivation") == "constraint":
                 from profiles.validator.profile import profile_source
 
                 unit = f"profile-{hashlib.sha256(url.encode()).hexdigest()[:16]}{'.report' if reports else ''}"
-                source = lambda: profile_source(self._definitions, definition, reports)  # noqa: E731
+                source = lambda: profile_source(self.definitions, definition, reports)  # noqa: E731
                 found = self._units.run(unit, source, dict(NAMESPACE))["r_profile" if reports else "f_profile"]
             self._loaded[url, reports] = found
         return self._loaded[url, reports]
@@ -78,7 +87,7 @@ class Engine:
         found = self._data_types.get(reports)
         if found is None:
             unit = "types.report" if reports else "types"
-            found = {**NAMESPACE, "KNOWN_EXTENSIONS": self._definitions.extensions()}
-            self._units.run(unit, lambda: base.data_types_source(self._definitions, reports), found)
+            found = {**NAMESPACE, "KNOWN_EXTENSIONS": self._noted}
+            self._units.run(unit, lambda: base.data_types_source(self.definitions, reports), found)
             self._data_types[reports] = found
         return found

@@ -15,8 +15,8 @@ Json = dict[str, Any]
 
 DATA = Path(__file__).parent / "data"
 
-NATIVE_TYPES = ("Bundle",)
-"""Types whose own rules need more than a condition: the runtime judges them after the generated function."""
+NATIVE = ("Attachment", "Bundle", "SearchParameter")
+"""Types whose own rules need more than a condition: the context judges them after the generated function."""
 
 
 class Invariant(NamedTuple):
@@ -34,7 +34,9 @@ class Invariant(NamedTuple):
         """
         from profiles.fhirpath import FHIRPathError, typed
 
-        say = (s.bad if self.severity == "error" else s.warn)("invariant", path, self.key, "None", expression=self.expression)
+        say = (s.bad if self.severity == "error" else s.warn)(
+            "invariant", path, self.key, "None", expression=self.expression
+        )
         closures = f"{s.constant(f'invariant({self.expression!r}, {self.type!r})', 'I')}({v}, c)"
         try:
             inline = typed.condition(self.expression, self.type, v, "c.resource", "c.root", s.constant, "q_")

@@ -105,6 +105,11 @@ def is_narrative(v: Any) -> bool:
     return v.__class__ is str and (_is_plain(v) or fault(v) is None)
 
 
+def is_plain_text(v: Any) -> bool:
+    """True for text without any markup: no XHTML, but harmless."""
+    return v.__class__ is str and not v.isspace() and "<" not in v and v != ""
+
+
 def _is_plain(text: str) -> bool:
     """True for a faultless narrative of simple tags; False says nothing. Several times as fast as `fault`."""
     if text[:4] != "<div" or text[-6:] != "</div>" or not _CONTENT(text):

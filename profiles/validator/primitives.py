@@ -38,7 +38,10 @@ PATTERNS = {
     "time": _CLOCK,
 }
 
-_TEXT = f"{{v}}.__class__ is str and 0 < len({{v}}) <= {MAX_STRING} and not {{v}}.isspace()"
+_TEXT = (
+    f"{{v}}.__class__ is str and 0 < len({{v}}) <= {MAX_STRING} and not {{v}}.isspace()"
+    " and ('<' not in {v} or is_harmless({v}))"
+)
 
 
 def _integer(least: int) -> str:
@@ -48,7 +51,7 @@ def _integer(least: int) -> str:
 CONDITIONS = {
     "string": _TEXT,
     "markdown": _TEXT,
-    "xhtml": "is_narrative({v})",
+    "xhtml": "is_narrative({v}, c)",
     "boolean": "{v} is True or {v} is False",
     "decimal": "{v}.__class__ in NUMBERS",
     "integer": _integer(-2147483648),
@@ -58,6 +61,14 @@ CONDITIONS = {
     **{name: f"{{v}}.__class__ is str and M_{name}({{v}})" for name in PATTERNS},
 }
 """Primitive type → Python condition over `{v}`; the names in it are those of `NAMES` and of the runtime."""
+
+_script = re.compile(r"<\s*/?\s*(?:script|iframe|object|embed)\b|<[^>]*\son\w+\s*=", re.IGNORECASE).search
+
+
+def is_harmless(v: str) -> bool:
+    """True for text without active HTML."""
+    return _script(v[:MAX_STRING]) is None
+
 
 _base64 = re.compile(r"[0-9A-Za-z+/]*={0,2}").fullmatch
 
@@ -73,6 +84,7 @@ def is_base64(v: Any) -> bool:
 NAMES: dict[str, Any] = {
     "NUMBERS": frozenset({int, Decimal, float}),
     "is_base64": is_base64,
+    "is_harmless": is_harmless,
     **{f"M_{name}": re.compile(pattern).fullmatch for name, pattern in PATTERNS.items()},
 }
 
@@ -98,17 +110,14 @@ EXAMPLES = {
 
 
 def satisfies(type_: str, v: Any) -> bool:
-    """True where `v` is a valid value of the primitive type."""
+    """True where `v` is a valid value of the primitive type (any but xhtml)."""
     return _checks(type_)(v)
 
 
 def _checks(type_: str) -> Callable[[Any], bool]:
     if type_ not in _compiled:
-        from profiles.validator.narrative import is_narrative
-
-        _compiled[type_] = eval(  # noqa: S307 (the conditions of the table above)
-            f"lambda v: bool({CONDITIONS[type_].format(v='v')})", {**NAMES, "is_narrative": is_narrative}
-        )
+        # the conditions of the table above; the one of xhtml needs a context and is not asked for here
+        _compiled[type_] = eval(f"lambda v: bool({CONDITIONS[type_].format(v='v')})", dict(NAMES))  # noqa: S307
     return _compiled[type_]
 
 

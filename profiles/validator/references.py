@@ -15,8 +15,7 @@ Json = dict[str, Any]
 _FORM = re.compile(
     r"#[A-Za-z0-9\-.]*"
     r"|(?P<type>[A-Z][A-Za-z]+)(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?|\?\S+)"
-    r"|urn:uuid:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-    r"|(?!urn:uuid:|https?:)[a-z][a-z0-9+.\-]*:\S+|https?://\S+"
+    r"|(?!https?:)[a-z][a-z0-9+.\-]*:\S+|https?://\S+"
 ).fullmatch
 _RELATIVE = re.compile(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}").fullmatch
 _TYPED_URL = re.compile(r"/([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?$").search
@@ -78,6 +77,20 @@ def unused(resource: Resource) -> list[int]:
 
 def all_used(resource: Resource) -> bool:
     return not unused(resource)
+
+
+def within(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every literal reference in a JSON value with the path of its Reference."""
+    stack = [(value, path)]
+    while stack:
+        item, at = stack.pop()
+        if item.__class__ is dict:
+            text = item.get("reference")
+            if text.__class__ is str:
+                yield text, at + ".reference"
+            stack.extend((inner, f"{at}.{key}") for key, inner in item.items() if inner.__class__ in (dict, list))
+        else:
+            stack.extend((inner, f"{at}[{n}]") for n, inner in enumerate(item) if inner.__class__ in (dict, list))
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -6,10 +6,9 @@ from functools import cache
 from typing import Any
 
 from profiles.fhirpath import FHIRPathError, typed
-from profiles.validator import references
+from profiles.validator import narrative, references
 from profiles.validator.context import Context
 from profiles.validator.matching import any_conforms, any_fits, at, fits, has_type, is_beyond
-from profiles.validator.narrative import is_narrative
 from profiles.validator.primitives import NAMES, satisfies
 from profiles.validator.references import all_used
 from profiles.validator.saying import beside
@@ -60,6 +59,16 @@ def is_good_reference(o: Json, c: Context) -> bool:
     if text[0] == "#" and c.find(text) is None:
         return False
     return "type" not in o or references.type_of(text, c.find) in (None, o["type"])
+
+
+def is_narrative(v: Any, c: Context) -> bool:
+    """True for basic XHTML; for plain text too, with a doubt, where the engine is lenient."""
+    if narrative.is_narrative(v):
+        return True
+    if c.engine.lenient and narrative.is_plain_text(v):
+        c.doubtful = True
+        return True
+    return False
 
 
 _MIME = re.compile(r"[A-Za-z0-9*][\w!#$&^.+*-]*/[\w!#$&^.+*-]+(?:\s*;.*)?").fullmatch
@@ -139,6 +148,7 @@ NAMESPACE: dict[str, Any] = {
     "is_language": is_language,
     "is_mime_type": is_mime_type,
     "is_narrative": is_narrative,
+    "is_strict_narrative": narrative.is_narrative,
     "is_target": is_target,
     "is_time_zone": is_time_zone,
     "is_unit": is_unit,

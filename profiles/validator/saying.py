@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, Protocol
 
+from profiles.definitions import Definitions
 from profiles.fhirjson import Resource
 from profiles.validator.issue import Issue, Severity, Tier
-from profiles.validator.narrative import fault
-from profiles.validator.primitives import EXAMPLES, MAX_STRING, satisfies
+from profiles.validator.narrative import fault, is_plain_text
+from profiles.validator.primitives import EXAMPLES, MAX_STRING, is_harmless, satisfies
 from profiles.validator.wording import Message, messages
 
 Json = dict[str, Any]
@@ -29,6 +30,8 @@ class Engine(Protocol):
     """Finds the compiled functions of types and profiles, and the wording of profiles' own conditions."""
 
     wordings: Mapping[str, Message]
+    definitions: Definitions
+    lenient: bool
 
     def fast(self, name: str) -> Callable[[Any, Any], bool]: ...
     def report(self, name: str) -> Callable[[Any, str, Any], None]: ...
@@ -85,13 +88,16 @@ class Saying:
             self.bad("array", path, rule, v)
         elif type_ == "xhtml" and v.__class__ is str:
             key, part = fault(v) or ("narrative-div", "")
-            self.bad(key, path, "txt-2" if key == "narrative-empty" else "txt-1", v, {"part": part})
+            say = self.warn if self.engine.lenient and is_plain_text(v) else self.bad
+            say(key, path, "txt-2" if key == "narrative-empty" else "txt-1", v, {"part": part})
         elif _kind(v) != wants:
             self.bad("json-type", path, rule, v, {"type": type_, "json": wants, "found": _kind(v), **_as(v, wants)})
         elif v == "" or (v.__class__ is str and v.isspace()):
             self.bad("empty-string", path, rule, v)
         elif v.__class__ is str and len(v) > MAX_STRING and type_ in ("string", "markdown"):
             self.bad("too-long", path, rule, None, {"length": len(v), "limit": MAX_STRING})
+        elif v.__class__ is str and not is_harmless(v):
+            self.bad("html-in-text", path, rule, v)
         else:
             self.bad("format", path, rule, v, {"type": type_, "example": EXAMPLES.get(type_, "…")})
 

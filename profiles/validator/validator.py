@@ -1,7 +1,7 @@
 """The validator itself: which checks a resource passes through, and in what order."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, Protocol
 
 from profiles.definitions import R4, RESOURCE_TYPES, Definitions
@@ -10,6 +10,7 @@ from profiles.validator import sources
 from profiles.validator.bundle import Entries
 from profiles.validator.context import Context
 from profiles.validator.engine import Engine
+from profiles.validator.extensions import Everything, Extensions
 from profiles.validator.issue import Issue, Wording
 from profiles.validator.saying import MOST_ISSUES, Enough
 from profiles.validator.sources import INDONESIA, Given
@@ -27,18 +28,22 @@ class Validator:
     """Made once; a call judges one decoded resource, whole Bundles included.
 
     `profiles`: what a site brings, and `INDONESIA` for the shipped set. A profile is applied where a resource names it
-    in `meta.profile` or a caller asks for it; those of the shipped set apply to every resource of their types.
-    `rules`: an engine of numbered rules, asked last. Raises what `sources.load` raises.
+    in `meta.profile` or a caller asks for it; those of the shipped set apply to every resource of their types, and with
+    them a narrative of plain text, which SATUSEHAT takes, is a warning.
+    `rules`: an engine of numbered rules, asked last. `strict`: an extension that nobody defined is an error.
+    Raises what `sources.load` raises.
     """
 
-    def __init__(self, profiles: Iterable[Given] = (), rules: Rules | None = None) -> None:
+    def __init__(self, profiles: Iterable[Given] = (), rules: Rules | None = None, *, strict: bool = False) -> None:
         given = list(profiles)
         added = list(sources.load(given))
         self.definitions = Definitions(added) if added else R4
         self._rules = rules
         self._applied = INDONESIA in [item for item in given if isinstance(item, str)]
         digest = hashlib.sha256(b"".join(encode(resource) for resource in added)).digest() if added else b""
-        self._engine = Engine(self.definitions, Units(digest), _wordings(added, self._applied))
+        noted: Container[str] = Everything() if strict else self.definitions.extensions()
+        self._engine = Engine(self.definitions, Units(digest), _wordings(added), noted, self._applied)
+        self._extensions = Extensions(self.definitions, strict)
 
     def accepts(self, resource: Resource) -> bool:
         """True where the base tier (R4 itself) finds no error. Says nothing else, and is fast."""
@@ -56,9 +61,11 @@ class Validator:
             if not good or context.doubtful:
                 context.report_inner(resource, str(resource.get("resourceType", "Resource")), "Resource")
             if resource.get("resourceType") in RESOURCE_TYPES:
-                context.tier = "profile"
+                context.tier, extended = "profile", context.extended
                 for inner, path, within in _resources(resource, str(resource["resourceType"]), context):
                     self._profiles(inner, path, within, profile if inner is resource else None)
+                    if extended:
+                        self._extensions.report(inner, path, within)
         except Enough:
             pass
         except RecursionError:
@@ -125,7 +132,7 @@ def _held(row: Any, path: str) -> tuple[Any, str]:
     return (row.get("resource"), f"{path}.resource") if row.__class__ is dict else (None, path)
 
 
-def _wordings(added: list[Resource], shipped: bool) -> dict[str, Message]:
+def _wordings(added: list[Resource]) -> dict[str, Message]:
     """What the conditions of added profiles say: their own words, and the shipped ones in both languages."""
     found: dict[str, Message] = {}
     for definition in added:
@@ -135,7 +142,7 @@ def _wordings(added: list[Resource], shipped: bool) -> dict[str, Message]:
                 for rule in element.get("constraint", ()):
                     if human := str(rule.get("human", "")).replace("{", "{{").replace("}", "}}"):
                         found[rule["key"]] = Message("invariant", Wording(f"{{path}}: {human}", f"{{path}}: {human}"))
-    if shipped:
+    if any(definition["url"].startswith("https://fhir.kemkes.go.id/") for definition in added):
         from profiles import indonesia
 
         for key, row in indonesia.messages().items():

@@ -1,0 +1,155 @@
+"""Extensions: does each stand where its definition allows it, and is it what its definition says?
+
+Source: https://hl7.org/fhir/R4/extensibility.html, https://hl7.org/fhir/R4/defining-extensions.html#context. Runs only
+over resources in which the fast pass saw an extension that is worth looking at; time grows as the resource does.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from profiles.definitions import Definitions
+from profiles.fhirjson import Resource
+from profiles.validator.context import Context
+from profiles.validator.primitives import CONDITIONS
+from profiles.validator.tree import Place
+
+Json = dict[str, Any]
+
+
+class Where(NamedTuple):
+    """A place in a resource: where R4 describes it, the type of its value, and its path from the resource's type."""
+
+    place: Place
+    type: str
+    path: str
+
+
+class Everything:
+    """Contains whatever is asked: stands for the known extensions where unknown ones matter too."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
+class Extensions:
+    """Judges the extensions of resources. `strict`: an extension that nobody defined is an error."""
+
+    def __init__(self, definitions: Definitions, strict: bool) -> None:
+        self._definitions, self._strict = definitions, strict
+        self._steps: dict[tuple[Place, str], Where | None] = {}
+
+    def report(self, resource: Resource, path: str, c: Context) -> None:
+        """Say what is wrong with the extensions of one resource, those within contained or entry resources apart."""
+        name = str(resource["resourceType"])
+        top = Where(Place(self._definitions, name, name), name, name)
+        stack: list[tuple[Any, Where, str]] = [(resource, top, path)]
+        while stack:
+            value, where, at = stack.pop()
+            for key in ("extension", "modifierExtension"):
+                for n, extension in _objects(value.get(key)):
+                    self._one(extension, where, f"{at}.{key}[{n}]", key == "modifierExtension", c)
+            stack.extend(self._below(value, where, at))
+
+    def _below(self, value: Json, where: Where, at: str) -> Iterator[tuple[Any, Where, str]]:
+        for key, inner in value.items():
+            if key in ("extension", "modifierExtension", "contained", "resource"):
+                continue
+            companion = key[:1] == "_"
+            if inner.__class__ not in (dict, list):
+                continue
+            step = self._step(where, key[1:] if companion else key)
+            if step is None:
+                continue
+            name = at + step.path[step.path.rindex(".") :]
+            if inner.__class__ is dict:
+                yield inner, step, name
+            else:
+                yield from ((item, step, f"{name}[{n}]") for n, item in _objects(inner))
+
+    def _step(self, where: Where, key: str) -> Where | None:
+        """The place of a property, None for one that R4 does not know."""
+        known = (where.place, key)
+        if known not in self._steps:
+            self._steps[known] = self._find(where, key)
+        found = self._steps[known]
+        return found and found._replace(path=f"{where.path}.{found.path.rpartition('.')[2]}")
+
+    def _find(self, where: Where, key: str) -> Where | None:
+        types = [{"code": where.type}]
+        place = where.place.child(key, types)
+        element = place.element()
+        if element is not None:
+            codes = [t["code"] for t in element.get("type", ())]
+            return Where(place, codes[0] if codes else "BackboneElement", key)
+        for n in range(1, len(key)):  # valueQuantity: value[x] of type Quantity
+            if key[n].isupper():
+                choice = where.place.child(key[:n] + "[x]", types)
+                for type_ in (choice.element() or {}).get("type", ()):
+                    if type_["code"][0].upper() + type_["code"][1:] == key[n:]:
+                        return Where(choice, type_["code"], f"{key[:n]}[x]")
+        return None
+
+    def _one(self, extension: Json, where: Where, path: str, modifies: bool, c: Context) -> None:
+        url = extension.get("url")
+        if url.__class__ is not str:
+            return
+        definition = self._definitions.structure(url) if ":" in str(url) else None
+        if definition is None or definition["type"] != "Extension":
+            self._unknown(str(url), path, modifies, c)
+            return
+        is_modifier = (
+            bool(definition["snapshot"]["element"][0].get("isModifier")) if "snapshot" in definition else modifies
+        )
+        if is_modifier != modifies:
+            c.bad("extension-plain" if modifies else "extension-modifier", path, str(url), url)
+        if not self._may_stand(definition, where):
+            places = ", ".join(row["expression"] for row in definition.get("context", ()))
+            c.bad("extension-context", path, str(url), url, {"where": where.path, "context": places})
+        c.profile(extension, str(url), path, str(url))
+        inner = Where(where.place, f"Extension:{url}", where.path)
+        for n, part in _objects(extension.get("extension")):
+            if ":" in str(part.get("url", "")):
+                self._one(part, inner, f"{path}.extension[{n}]", False, c)
+
+    def _unknown(self, url: str, path: str, modifies: bool, c: Context) -> None:
+        if self._strict:
+            c.bad("extension-unknown", path, "Extension.url", url)
+        elif modifies:
+            c.warn("extension-unknown", path, "Extension.url", url)
+
+    def _may_stand(self, definition: Json, where: Where) -> bool:
+        rows = definition.get("context")
+        if not rows:
+            return True
+        names = set(self._names(where))
+        return any(row["type"] == "fhirpath" or _plain(row["expression"]) in names for row in rows)
+
+    def _names(self, where: Where) -> Iterator[str]:
+        """Every expression that names the place: its path, its type and what that specialises."""
+        yield where.path
+        yield where.place.path
+        yield where.place.path.replace("[x]", "")
+        yield where.path.replace("[x]", "")
+        if where.type.startswith("Extension:"):
+            yield where.type.removeprefix("Extension:")
+            yield from ("Extension", "Element")
+            return
+        type_: str | None = where.type
+        while type_ is not None:
+            yield type_
+            definition = self._definitions.structure(type_)
+            base = definition.get("baseDefinition") if definition else None
+            type_ = base.rpartition("/")[2] if base else None
+        if where.type in CONDITIONS or "." in where.path:
+            yield "Element"
+        if "." not in where.path:
+            yield "Resource"
+
+
+def _plain(expression: str) -> str:
+    return expression.replace("[x]", "")
+
+
+def _objects(value: Any) -> Iterator[tuple[int, Json]]:
+    if value.__class__ is list:
+        yield from ((n, item) for n, item in enumerate(value) if item.__class__ is dict)
