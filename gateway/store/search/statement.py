@@ -184,7 +184,8 @@ def page(search: Search, builder: Builder, compartment: tuple[str, str] | None, 
     source, key, conditions = "resource r", "r.key", search.conditions
     if ordered := search.ordered:
         # The b-tree of an equality already lies in the order of the page: only as many rows are read as are shown.
-        source = f"(select distinct i.resource as key {builder.rows(ordered)}) d join resource r on r.key = d.key"
+        rows = f"select distinct i.resource as key {builder.rows(ordered)} order by key desc"
+        source = f"({rows}) d join resource r on r.key = d.key"
         key, conditions = "d.key", ()
     where = builder.where(search, compartment, conditions)
     keys, kinds = [], []

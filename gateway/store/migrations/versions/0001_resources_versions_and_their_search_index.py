@@ -79,6 +79,7 @@ CREATE TABLE token_index (
 );
 CREATE INDEX token_index_code ON token_index (facility, parameter, code, resource, system);
 CREATE INDEX token_index_resource ON token_index (resource);
+CREATE STATISTICS token_index_values (mcv) ON parameter, code FROM token_index;
 CREATE TABLE string_index (
     resource BIGINT NOT NULL,
     parameter INTEGER NOT NULL,
