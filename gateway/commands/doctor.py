@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     from gateway.connectors.wire import Exchange
     from gateway.settings import Facility, SatusehatAccount, Settings, VClaimAccount
+Ask = Callable[["Facility", Any, Callable[["Exchange"], None]], Awaitable[None]]
+"""Asks a destination, with an account of the facility there, for something that proves it and changes nothing."""
 
 LEAST_FREE = 1 << 30
 MOST_SKEW_S = 60
@@ -188,6 +190,4 @@ async def _ask_satusehat(facility: "Facility", account: "SatusehatAccount", seen
         await client.close()
 
 
-Ask = Callable[["Facility", Any, Callable[["Exchange"], None]], Awaitable[None]]
-DESTINATIONS = {"vclaim": _ask_vclaim, "satusehat": _ask_satusehat}
-"""Account of a facility → a request that proves its credentials and changes nothing."""
+DESTINATIONS: "dict[str, Ask]" = {"vclaim": _ask_vclaim, "satusehat": _ask_satusehat}

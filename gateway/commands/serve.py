@@ -2,12 +2,12 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
+    from gateway.store.database import Database
 
 STOP_S = 15
 """How long requests under way may take to end after a stop signal."""
@@ -22,8 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal; 2 where the database cannot be reached or the port cannot be had."""
-    import uvicorn
-
     from gateway.settings import load
     from gateway.store import StoreError
 
@@ -32,39 +30,57 @@ def run(args: argparse.Namespace) -> int:
         return 2
     try:
         settings = load()
-        asyncio.run(_first_key(settings))
+        database = asyncio.run(_prepare(settings))
     except (StoreError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     host, port = args.host or settings.host, settings.port if args.port is None else args.port
-    os.environ["GAPURA_HOST"], os.environ["GAPURA_PORT"] = host, str(port)
-    uvicorn.run(
-        "gateway.app:from_environment",
-        factory=True,
-        host=host,
-        port=port,
-        workers=args.workers,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        server_header=False,
-        log_level="warning",
-        timeout_graceful_shutdown=STOP_S,
-        lifespan="on",
-    )
+    try:
+        return _serve(host, port, args.workers)
+    finally:
+        asyncio.run(database.close())
+
+
+def _serve(host: str, port: int, workers: int) -> int:
+    import uvicorn
+
+    try:
+        uvicorn.run(
+            "gateway.app:from_environment",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            loop="uvloop",
+            http="httptools",
+            access_log=False,
+            server_header=False,
+            log_level="warning",
+            timeout_graceful_shutdown=STOP_S,
+            lifespan="on",
+        )
+    except SystemExit as stopped:  # uvicorn's way to say that it could not start
+        return 2 if stopped.code else 0
     return 0
 
 
-async def _first_key(settings: "Settings") -> None:
-    """Migrate the database and, where no key was ever made, make one and print it."""
+async def _prepare(settings: "Settings") -> "Database":
+    """The database, open for as long as this process serves; a key is made and printed where none ever was."""
     from gateway.security import keys
     from gateway.store import Store
+    from gateway.store.database import Database
 
-    store = await Store.open(settings)
+    database = await Database.open(settings)
     try:
-        async with store.connection() as connection:
-            if not await keys.exists(connection):
-                key = await keys.create(connection, "admin", None, "first key")
-                print(f"First start. API key (role admin, all facilities), shown only now:\n  {key}", flush=True)
-    finally:
-        await store.close()
+        store = await Store.open(settings)
+        try:
+            async with store.connection() as connection:
+                if not await keys.exists(connection):
+                    key = await keys.create(connection, "admin", None, "first key")
+                    print(f"First start. API key (role admin, all facilities), shown only now:\n  {key}", flush=True)
+        finally:
+            await store.close()
+    except BaseException:
+        await database.close()
+        raise
+    return database

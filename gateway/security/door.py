@@ -7,6 +7,7 @@ OperationOutcome, and writes the access log. What the caller may do is asked of 
 import asyncio
 import errno
 import logging
+import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ class Door:
 
     def __init__(self, app: ASGIApp, services: "Services") -> None:
         self._app, self._services = app, services
-        self._count, self._prefix = 0, f"{time.time_ns() // 1_000_000:x}"
+        self._count, self._prefix = 0, secrets.token_hex(4)
         statements = (f"/{slug}/fhir/metadata" for slug in services.facilities)
         self._without_key = frozenset({"/health", "/ready", "/fhir/metadata", *statements})
 

@@ -1,4 +1,4 @@
-"""Conditional create, update, delete and patch: criteria decide, and rivals with the same criteria make one resource."""
+"""Conditional create, update, delete and patch: criteria decide; rivals with the same criteria make one resource."""
 
 import asyncio
 
