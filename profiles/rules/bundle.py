@@ -14,8 +14,8 @@ from profiles.rules.findings import Judgement, Place, objects
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def judge(bundle: Resource, judgement: Judgement, one: Callable[[Resource, Judgement], None]) -> None:
-    """Judge the fullUrls of a transaction or batch, then each entry's resource with `one`."""
+def judge(bundle: Resource, judgement: Judgement, one: Callable[[Resource, Judgement], None], *, urls: bool) -> None:
+    """Judge the fullUrls of a transaction or batch (where `urls`), then each entry's resource with `one`."""
     entries = objects(bundle.get("entry"))
     judgement.entries = {
         entry["fullUrl"]: str(entry["resource"].get("resourceType"))
@@ -23,7 +23,7 @@ def judge(bundle: Resource, judgement: Judgement, one: Callable[[Resource, Judge
         if isinstance(entry.get("fullUrl"), str) and isinstance(entry.get("resource"), dict)
     }
     judgement.turn_to(bundle)
-    if bundle.get("type") in ("transaction", "batch"):
+    if urls and bundle.get("type") in ("transaction", "batch"):
         _judge_urls(entries, judgement)
     for index, entry in enumerate(entries):
         resource = entry.get("resource")

@@ -25,6 +25,9 @@ Whole = Callable[[Resource, Judgement], None]
 
 ABSENT: tuple[Any, ...] = (None, [], {})
 
+FORM = frozenset({"instant", "reference", "identifier"})
+"""Checks of what only the ministry's wire format asks."""
+
 CONTAINED = frozenset({"Coverage", "Medication"})
 """Types that the server judges where they are contained, too."""
 
@@ -98,14 +101,15 @@ class _Node:
 class _Book:
     """The compiled rules of one resource type."""
 
-    def __init__(self, resource_type: str, chosen: Iterable[Rule], lookup: Lookup | None) -> None:
+    def __init__(self, chosen: Iterable[Rule], lookup: Lookup | None, wire: bool) -> None:
         self.top = _Node()
         self.whole: list[Whole] = []
         for rule in chosen:
-            if rule.args.get("required") or rule.check == "required":
+            form = not wire and rule.check in FORM
+            if (rule.args.get("required") or rule.check == "required") and not (form and rule.check == "identifier"):
                 for element in rule.elements:
                     self._need(rule, element.split("."))
-            if rule.check in CHECKS:
+            if rule.check in CHECKS and not form:
                 check = CHECKS[rule.check](rule, lookup)
                 for element in rule.elements:
                     *above, last = element.split(".")
@@ -157,15 +161,17 @@ class Rules:
     """The ministry's numbered rules, ready to judge. Made once; a call judges one decoded resource or Bundle.
 
     `organization_id`: the sender's own SATUSEHAT Organization id; None takes whichever organisation the payload names
-    first, and holds it to that one. `codes`: the site's own code tables, asked before the shipped ones.
+    first, and holds it to that one. `codes`: the site's own code tables, asked before the shipped ones. `wire`: False
+    judges a hospital's own record, which has yet to be put into the ministry's form: local time, identifiers and
+    references are as good there.
     """
 
-    def __init__(self, organization_id: str | None = None, codes: Lookup | None = None) -> None:
-        self._org, self._codes = organization_id, codes
+    def __init__(self, organization_id: str | None = None, codes: Lookup | None = None, *, wire: bool = True) -> None:
+        self._org, self._codes, self._wire = organization_id, codes, wire
         self._books: dict[str, _Book] = {}
 
     def judge(self, resource: Resource, now: str | None = None) -> list[Issue]:
-        """The issues of one resource, or of a Bundle and all its entries, in document order of its entries.
+        """The issues of one resource, or of a Bundle and all its entries, in the order of its entries.
 
         `now`: the present instant in UTC as `YYYY-MM-DDThh:mm:ss`, the clock's by default.
         """
@@ -174,15 +180,20 @@ class Rules:
     def findings(self, resource: Resource, now: str | None = None) -> list[Finding]:
         """As `judge`, with the rule itself and the server's own phrase (`Finding.wire()`) of each."""
         judgement = Judgement(resource, self._org, now or time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()))
-        if resource.get("resourceType") == "Bundle":
-            bundle.judge(resource, judgement, self._one)
-        else:
+        kind = resource.get("resourceType")
+        if kind == "Bundle":
+            bundle.judge(resource, judgement, self._one, urls=self._wire)
+        elif isinstance(kind, str):
             judgement.turn_to(resource)
             self._one(resource, judgement)
         return judgement.found
 
     def judge_patch(self, resource_type: str, operations: Sequence[dict[str, Any]]) -> list[Issue]:
         """The issues of a JSON Patch that is about to be sent."""
+        return [finding.issue() for finding in self.patch_findings(resource_type, operations)]
+
+    def patch_findings(self, resource_type: str, operations: Sequence[dict[str, Any]]) -> list[Finding]:
+        """As `judge_patch`, with the rule itself and the server's own phrase of each."""
         judgement = Judgement({"resourceType": resource_type}, self._org, "", at=resource_type, within=resource_type)
         for rule in rules():
             if rule.check == "patch" and rule.resource == resource_type:
@@ -190,12 +201,12 @@ class Rules:
                     path = str(operation.get("path", ""))
                     if path.startswith(rule.args["below"] + "/"):
                         judgement.report(rule, "patch-part", (None, rule.elements[0], -1), path, part=path, **rule.args)
-        return [finding.issue() for finding in judgement.found]
+        return judgement.found
 
     def _book(self, resource_type: str) -> _Book:
         if resource_type not in self._books:
             chosen = [rule for rule in rules() if rule.resource == resource_type and rule.local]
-            self._books[resource_type] = _Book(resource_type, chosen, self._codes)
+            self._books[resource_type] = _Book(chosen, self._codes, self._wire)
         return self._books[resource_type]
 
     def _one(self, resource: Resource, judgement: Judgement) -> None:

@@ -8,7 +8,7 @@ from functools import cache
 
 from profiles.fhirjson import Resource
 from profiles.rules.book import Rule, rules, table
-from profiles.rules.findings import Judgement, objects
+from profiles.rules.findings import Judgement, Place, objects
 
 _NUMBER = re.compile(r"Rule ?Number: ?(\d+)")
 
@@ -21,11 +21,13 @@ def read(outcome: Resource, judgement: Judgement) -> None:
         rule = _rule(_number(text))
         said = " ".join(part for part in (text, str(issue.get("diagnostics") or "")) if part)
         expression = issue.get("expression")
-        about = str(expression[0]) if isinstance(expression, list) and expression else rule.path
+        place: Place = (None, "issue", index)
         if issue.get("severity") in ("information", "warning"):
-            judgement.report(rule, "hidden", (None, "issue", index), said, "warning", about=about)
+            judgement.report(rule, "hidden", place, said, "warning")
+        elif isinstance(expression, list) and expression:
+            judgement.report(rule, "refused-element", place, said, about=str(expression[0]))
         else:
-            judgement.report(rule, "refused", (None, "issue", index), said, about=about)
+            judgement.report(rule, "refused", place, said)
 
 
 def _number(text: str) -> str:

@@ -218,11 +218,35 @@ def test_part_of_operational_status_may_not_be_patched() -> None:
     assert RULES.judge_patch("Encounter", [{"op": "add", "path": "/account", "value": []}]) == []
 
 
-def test_a_resource_without_rules_has_no_issues() -> None:
+def test_what_has_no_rules_has_no_issues() -> None:
     assert RULES.judge({"resourceType": "Slot"}) == []
+    assert RULES.judge({}) == []
+    assert RULES.judge({"resourceType": ["Encounter"]}) == []
 
 
-ODD = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=4), st.just([]), st.just({}), st.just([1]))
+def test_a_hospitals_own_record_may_be_in_its_own_form_but_not_incomplete() -> None:
+    record = Rules("10000004", wire=False)
+    visit = base("Encounter") | {"identifier": [{"system": "https://rs.example.org/kunjungan", "value": "1"}]}
+    visit["subject"] = {"reference": "https://rs.example.org/fhir/Patient/1"}
+    visit["location"][0]["period"] = {"start": "2025-03-04T09:10:00+07:00"}
+    assert record.judge(visit, NOW) == []
+    assert {"10117", "10118", "10290"} <= _numbers(visit)
+    del visit["subject"], visit["diagnosis"]
+    assert {issue.rule for issue in record.judge(visit, NOW)} == {"10118", "10457"}
+    bundle = base("Bundle")
+    del bundle["entry"][0]["fullUrl"]
+    assert record.judge(bundle, NOW) == []
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.text(max_size=4),
+    st.builds(list),
+    st.builds(dict),
+    st.lists(st.just(1), min_size=1),
+)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)

@@ -21,7 +21,7 @@ def _accepted() -> list[str]:
         for row in rows
         if row.get("method") in ("POST", "PUT")
         and row.get("response_status") in (200, 201)
-        and "response" not in row["file"]
+        and not row["file"].endswith((".response.json", "_response.json"))
         and (SAMPLES / row["file"]).exists()
     ]
 
