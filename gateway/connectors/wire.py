@@ -21,6 +21,8 @@ from httpx_aiohttp import AiohttpTransport
 from gateway.connectors.errors import DestinationError, OutcomeUnknown, Unavailable
 
 log = logging.getLogger(__name__)
+# It would log every URL, and these hold NIKs and card numbers.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 CONNECT_S = 5.0

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from gateway.connectors.errors import (
     Unavailable,
 )
 from gateway.connectors.outcomes import Answer
+from gateway.connectors.satusehat import Satusehat
 from gateway.connectors.vclaim import VClaim, is_answer_to
 from gateway.connectors.vclaim.client import outcome_table
 from gateway.connectors.vclaim.crypto import is_encrypted
@@ -194,6 +196,28 @@ async def test_evidence_tells_everything_but_the_credentials(vclaim: VClaim, evi
     for name in ("x-cons-id", "x-signature", "user_key"):
         assert shown.headers[name] == "***"
     assert "sandbox-vclaim" not in repr(shown)
+
+
+async def test_logs_hold_neither_secrets_nor_persons(
+    vclaim: VClaim, satusehat: Satusehat, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        await vclaim.peserta(SRI, today())
+        await satusehat.find_patient(SRI_NIK)
+        with pytest.raises(NotFound):
+            await vclaim.peserta_by_nik("9999999999999999", today())
+    # The simulated server runs in this process too; what it would log is its own affair.
+    logged = "\n".join(record.getMessage() for record in caplog.records if not record.name.startswith("uvicorn"))
+    assert "vclaim GET: 200" in logged
+    for secret in (
+        SRI,
+        SRI_NIK,
+        "9999999999999999",
+        "SRI WAHYUNI",
+        "sandbox-vclaim-secret",
+        "sandbox-satusehat-secret",
+    ):
+        assert secret not in logged
 
 
 async def test_evidence_goes_to_whoever_looks(vclaim: VClaim, evidence: list[Exchange]) -> None:
