@@ -96,7 +96,8 @@ def _references(rows: list[Any], type_: str) -> Iterator[Finding]:
         for text, at in references.within(resource, f".entry[{n}].resource"):
             if text.startswith("urn:"):
                 if text not in versions:
-                    yield Finding("reference-entry", at, "bundle-reference", text)
+                    severity = "error" if type_ in FIRST else "warning"
+                    yield Finding("reference-entry", at, "bundle-reference", text, None, severity)
             elif type_ == "document":
                 base, _, version = text.partition("/_history/")
                 known = versions.get(base, ())

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from profiles import ucum
 from profiles.definitions import BASE, RESOURCE_TYPES
 from profiles.fhirjson import Resource
 from profiles.validator import references
 from profiles.validator.bundle import Entries, findings
+from profiles.validator.codes import UCUM, same
 from profiles.validator.issue import Issue, Severity, Tier
 from profiles.validator.saying import Engine, Find, Json, Saying, suggestion
 
@@ -137,6 +139,44 @@ class Context(Saying):
     def report_Attachment(self, o: Json, path: str) -> None:
         if o.get("data").__class__ is str and not self.accepts_Attachment(o):
             self.bad("attachment-size", path + ".size", "Attachment.size", o["size"], {"length": _decoded(o["data"])})
+
+    def accepts_Coding(self, o: Json) -> bool:
+        if "code" not in o or "system" not in o:
+            return True
+        table = self.engine.codes.table(o["system"])
+        if table is None:
+            return True
+        names = table.of(o["code"])
+        if names is None:
+            if table.binding:
+                return False
+            self.doubtful = True
+        elif "display" in o and not same(o["display"], names):
+            self.doubtful = True
+        return True
+
+    def report_Coding(self, o: Json, path: str) -> None:
+        system, code, display = o.get("system"), o.get("code"), o.get("display")
+        table = self.engine.codes.table(system) if isinstance(system, str) and isinstance(code, str) else None
+        if table is None:
+            return
+        names = table.of(str(code))
+        if names is None:
+            say = self.bad if table.binding else self.warn
+            say("unknown-code", path + ".code", "Coding.code", code, {"system": system})
+        elif isinstance(display, str) and not same(display, names):
+            facts = {"code": code, "system": system, "display": names[0]}
+            self.warn("display", path + ".display", "Coding.display", display, facts)
+
+    def accepts_Quantity(self, o: Json) -> bool:
+        if o.get("system") == UCUM and "code" in o and not ucum.valid(o["code"]):
+            self.doubtful = True
+        return True
+
+    def report_Quantity(self, o: Json, path: str) -> None:
+        code = o.get("code")
+        if o.get("system") == UCUM and code.__class__ is str and not ucum.valid(str(code)):
+            self.warn("unit", path + ".code", "Quantity.code", code)
 
     def accepts_SearchParameter(self, o: Resource) -> bool:
         if "derivedFrom" not in o:

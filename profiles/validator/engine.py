@@ -6,6 +6,7 @@ from typing import Any
 
 from profiles.definitions import Definitions
 from profiles.validator import base
+from profiles.validator.codes import Codes
 from profiles.validator.context import Context
 from profiles.validator.runtime import NAMESPACE
 from profiles.validator.units import Units
@@ -32,6 +33,7 @@ class Engine:
     ) -> None:
         self.definitions, self._units, self.wordings, self._noted = definitions, units, wordings, noted
         self.lenient = lenient
+        self.codes = Codes(definitions)
         self._loaded: dict[tuple[str, bool], Any] = {}
         self._data_types: dict[bool, dict[str, Any]] = {}
 

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from profiles.definitions import Definitions
 from profiles.fhirjson import Resource
 from profiles.validator.context import Context
-from profiles.validator.primitives import CONDITIONS
 from profiles.validator.tree import Place
 
 Json = dict[str, Any]
@@ -140,10 +139,12 @@ class Extensions:
             definition = self._definitions.structure(type_)
             base = definition.get("baseDefinition") if definition else None
             type_ = base.rpartition("/")[2] if base else None
-        if where.type in CONDITIONS or "." in where.path:
-            yield "Element"
+        yield "Element"  # stands for anything, resources too, in R4's own definitions
         if "." not in where.path:
             yield "Resource"
+        element = where.place.element() or {}
+        if "contentReference" in element:
+            yield element["contentReference"].partition("#")[2]
 
 
 def _plain(expression: str) -> str:

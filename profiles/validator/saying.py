@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from profiles.definitions import Definitions
 from profiles.fhirjson import Resource
+from profiles.validator.codes import Codes
 from profiles.validator.issue import Issue, Severity, Tier
 from profiles.validator.narrative import fault, is_plain_text
 from profiles.validator.primitives import EXAMPLES, MAX_STRING, is_harmless, satisfies
@@ -32,6 +33,7 @@ class Engine(Protocol):
     wordings: Mapping[str, Message]
     definitions: Definitions
     lenient: bool
+    codes: Codes
 
     def fast(self, name: str) -> Callable[[Any, Any], bool]: ...
     def report(self, name: str) -> Callable[[Any, str, Any], None]: ...
