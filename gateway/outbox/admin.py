@@ -149,6 +149,18 @@ async def counts(connection: Connection) -> list[dict[str, Any]]:
     return [dict(record) for record in found]
 
 
+async def at_rest(connection: Connection) -> bool:
+    """No delivery moves now: every one is done or waits, for somebody or behind one that does."""
+    return bool(
+        await connection.fetchval(
+            """SELECT NOT EXISTS (SELECT FROM outbox_wish) AND NOT EXISTS (
+                SELECT FROM outbox o WHERE o.state IN ('due', 'leased') AND NOT EXISTS (
+                    SELECT FROM outbox e WHERE e.facility = o.facility AND e.destination = o.destination
+                        AND e.visit = o.visit AND (e.rank, e.id) < (o.rank, o.id) AND e.state IN ('held', 'parked')))"""
+        )
+    )
+
+
 async def _ring(connection: Connection, destinations: set[str]) -> None:
     for destination in sorted(destinations):
         await connection.execute("SELECT pg_notify($1, $2)", queue.CHANNEL, destination)
