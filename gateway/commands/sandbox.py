@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import yaml
@@ -29,7 +30,11 @@ def run(args: argparse.Namespace) -> int:
             args.facilities.write_text(facilities_yaml(sandbox), "utf-8")
             print(f"facilities {args.facilities}", flush=True)
 
-    serve(args.host, args.port, args.seed, announce)
+    try:
+        serve(args.host, args.port, args.seed, announce)
+    except (OSError, ValueError) as error:
+        print(f"gapura sandbox: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

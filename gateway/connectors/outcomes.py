@@ -98,7 +98,14 @@ class OutcomeTable:
     @classmethod
     def load(cls, package: str, name: str) -> "OutcomeTable":
         """Read the table `name` that lies in `package`; raise ValueError for a row that cannot be."""
-        table = yaml.safe_load(files(package).joinpath(name).read_text("utf-8"))
+        return cls.read(files(package).joinpath(name).read_text("utf-8"), name)
+
+    @classmethod
+    def read(cls, text: str, name: str) -> "OutcomeTable":
+        """Read a table from YAML; `name` stands in the errors."""
+        table = yaml.safe_load(text)
+        if extra := sorted(set(table) - {"outcomes", "success"}):
+            raise ValueError(f"{name}: unknown section {', '.join(extra)}; the sections are outcomes, success")
         return cls([_row(raw, name) for raw in table["outcomes"]], frozenset(table.get("success", ())))
 
     def error(self, answer: Answer) -> DestinationError:
@@ -122,13 +129,17 @@ def _row(raw: Mapping[str, Any], name: str) -> Row:
         raise ValueError(f"{name}: unknown column {', '.join(extra)}; the columns are {', '.join(sorted(known))}")
     if raw.get("outcome") not in OUTCOMES:
         raise ValueError(f"{name}: outcome {raw.get('outcome')!r} is not one of {', '.join(OUTCOMES)}")
+    try:
+        text, existing = (re.compile(raw[key], re.IGNORECASE) if key in raw else None for key in ("text", "existing"))
+    except re.error as error:
+        raise ValueError(f"{name}: {error.pattern!r} is not a regular expression: {error}") from None
     return Row(
         outcome=OUTCOMES[raw["outcome"]],
         status=frozenset(raw.get("status", ())),
         code=frozenset(str(code) for code in raw.get("code", ())),
-        text=re.compile(raw["text"], re.IGNORECASE) if "text" in raw else None,
+        text=text,
         legible=raw.get("legible"),
-        existing=re.compile(raw["existing"], re.IGNORECASE) if "existing" in raw else None,
+        existing=existing,
         element=raw.get("element"),
         fix=raw.get("fix", {}),
     )

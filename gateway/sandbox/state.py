@@ -1,5 +1,6 @@
 """Everything the sandbox remembers, of both systems; a reset begins again from the seed files."""
 
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from gateway.sandbox.satusehat.shelf import Shelf
 from gateway.sandbox.satusehat.tokens import Tokens
 from gateway.sandbox.seed import Account, load
 from gateway.sandbox.vclaim.books import Books
+
+
+REMEMBERED_REQUESTS = 10_000
 
 
 class State:
@@ -26,7 +30,7 @@ class State:
         self.shelf = Shelf(self.seed)
         self.tokens = Tokens()
         self.faults.clear()
-        self.requests: list[dict[str, Any]] = []
+        self.requests: deque[dict[str, Any]] = deque(maxlen=REMEMBERED_REQUESTS)
 
     def account(self, kode_faskes: str) -> Account:
         """The account of one facility."""
@@ -42,6 +46,6 @@ class State:
             },
             "rujukan": self.books.onward,
             "resources": self.shelf.sent(),
-            "requests": self.requests,
+            "requests": list(self.requests),
             "faults": self.faults.shown(),
         }

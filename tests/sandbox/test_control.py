@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.cli import main
 from gateway.connectors.errors import OutcomeUnknown, Unavailable
 from gateway.connectors.satusehat import Satusehat
 from gateway.connectors.vclaim import VClaim
@@ -111,6 +112,14 @@ def test_a_seed_that_cannot_be_is_refused_and_named(tmp_path: Path, text: str) -
     path.write_text(text, "utf-8")
     with pytest.raises(ValueError, match=r"wrong\.yaml"):
         load([path])
+
+
+def test_the_command_says_what_it_cannot_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("peopel: []", "utf-8")
+    for seed, word in ((wrong, "peopel"), (tmp_path / "absent.yaml", "absent.yaml")):
+        assert main(["sandbox", "--port", "0", "--seed", str(seed)]) == 2
+        assert word in capsys.readouterr().err
 
 
 async def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
