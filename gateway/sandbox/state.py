@@ -11,7 +11,6 @@ from gateway.sandbox.satusehat.tokens import Tokens
 from gateway.sandbox.seed import Account, load
 from gateway.sandbox.vclaim.books import Books
 
-
 REMEMBERED_REQUESTS = 10_000
 
 
