@@ -8,21 +8,23 @@ place, and `{% first %}` takes the first row of a table whose `when` holds.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import yaml
 
-from mappings.errors import MappingError
+from mappings.errors import MappingError, known
 from mappings.expressions import Functions, Items, Scope, compiled, condition, focused, unwrap, with_variables, wrap
 from mappings.positions import Node, Source
 
 Template: TypeAlias = Callable[[Scope], Any]
 """Scope → value, or UNDEFINED where the target gets nothing."""
 Evaluate: TypeAlias = Callable[[Scope], Items]
+Names: TypeAlias = Mapping[str, Collection[str]]
+T = TypeVar("T")
 
 BLOCKS = ("assign", "else", "first", "for", "if", "merge")
 UNDEFINED: Final = object()
@@ -33,6 +35,7 @@ _SINGLE = re.compile(r"\{\{(\+?)\s*([\s\S]+?)\s*\+?\}\}")
 _CONTEXT = re.compile(r"\{\{\s*([\s\S]+?)\s*\}\}\Z")
 _BLOCK = re.compile(r"\{%\s*(\w+)\s*([\s\S]*?)\s*%\}\Z")
 _FOR = re.compile(r"(?:(\w+)\s*,\s*)?(\w+)\s+in\s+([\s\S]+)\Z")
+_NAMED = re.compile(r"\b(\w+)\(\s*'([^']*)'")
 _JSON = frozenset((str, bool, int, Decimal, dict, list, type(None)))
 _ALONE = re.compile(r"%([A-Za-z_]\w*)\Z")
 
@@ -68,11 +71,13 @@ class Compiler:
     """Compiles the templates of one module folder.
 
     `functions` are the host functions, `find(name)` gives the path of a file of the module, `trace` makes templates
-    whose leaves are `Mark`s.
+    whose leaves are `Mark`s. `names` are the names that a function's first argument may have, by function.
     """
 
-    def __init__(self, functions: Functions, find: Callable[[str], Path], trace: bool = False) -> None:
-        self._functions, self._find, self._trace = functions, find, trace
+    def __init__(
+        self, functions: Functions, find: Callable[[str], Path], trace: bool = False, names: Names | None = None
+    ) -> None:
+        self._functions, self._find, self._trace, self._names = functions, find, trace, names or {}
         self._open: list[Path] = []
 
     def file(self, name: str) -> Template:
@@ -89,11 +94,7 @@ class Compiler:
 
     def expression(self, source: Source, node: Node, text: str) -> Evaluate:
         """Compile one FHIRPath expression; what it raises later names this line."""
-        try:
-            closure = compiled(text, self._functions)
-        except ValueError as error:
-            raise source.error(f"in {text!r}: {error}", node) from None
-        file, line = source.shown, source.line(node)
+        closure, file, line = self._closure(compiled, source, node, text)
 
         def evaluate(scope: Scope) -> Items:
             try:
@@ -105,11 +106,7 @@ class Compiler:
 
     def condition(self, source: Source, node: Node, text: str) -> Callable[[Scope], bool | None]:
         """Compile an expression that is asked for its truth."""
-        try:
-            closure = condition(text, self._functions)
-        except ValueError as error:
-            raise source.error(f"in {text!r}: {error}", node) from None
-        file, line = source.shown, source.line(node)
+        closure, file, line = self._closure(condition, source, node, text)
 
         def holds(scope: Scope) -> bool | None:
             try:
@@ -118,6 +115,18 @@ class Compiler:
                 raise MappingError(f"in {text!r}: {error}", file, line) from error
 
         return holds
+
+    def _closure(
+        self, compile: Callable[[str, Functions], T], source: Source, node: Node, text: str
+    ) -> tuple[T, str, int]:
+        file, line = source.shown, source.line(node)
+        for function, name in _NAMED.findall(text):
+            if function in self._names:
+                known(name, self._names[function], f"name in {function}()", file, line)
+        try:
+            return compile(text, self._functions), file, line
+        except ValueError as error:
+            raise source.error(f"in {text!r}: {error}", node) from None
 
     def node(self, source: Source, node: Node) -> Template:
         """Compile any node."""
@@ -252,7 +261,7 @@ class Compiler:
             if single and single[0] == text:
                 first = self.expression(source, node, single[2])
                 return lambda scope: first(scope)[:1]
-        template = Compiler(self._functions, self._find).node(source, node)
+        template = Compiler(self._functions, self._find, names=self._names).node(source, node)
         return lambda scope: [] if (value := template(scope)) is UNDEFINED else wrap(value)
 
     def _context(self, source: Source, block: Block) -> Template:

@@ -188,7 +188,8 @@ class Module:
 
     def compile_file(self, name: str, *, trace: bool = False) -> Template:
         """Compile a template of this module."""
-        return Compiler(self.functions, self.find, trace).file(name)
+        held, maps = self.head.held, self.head.concept_maps
+        return Compiler(self.functions, self.find, trace, {"need": held, "hold": held, "translate": maps}).file(name)
 
     def expression(self, text: str, line: int) -> Closure:
         """Compile an expression of the head that judges a visit."""
