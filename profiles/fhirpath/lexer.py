@@ -14,7 +14,7 @@ _TOKEN = re.compile(
     | (?P<datetime> @\d{4}(?:-\d\d(?:-\d\d)?)?T(?:\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:\d\d)?)? )
     | (?P<date>   @\d{4}(?:-\d\d(?:-\d\d)?)? )
     | (?P<time>   @T\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)? )
-    | (?P<number> \d+(?:\.\d+)? )
+    | (?P<number> \d{1,100}(?:\.\d{1,100})? (?!\d) )
     | (?P<string> '(?:[^'\\]|\\.)*' )
     | (?P<quoted> `(?:[^`\\]|\\.)*` )
     | (?P<name>   [A-Za-z_][A-Za-z0-9_]* )
@@ -86,6 +86,8 @@ def _what_is_wrong(expression: str, position: int) -> str:
         return f"the {'string' if rest[0] == chr(39) else 'name'} that begins here is not closed"
     if rest == "/*":
         return "the comment that begins here is not closed"
+    if rest[0].isdigit():
+        return "a number of more than 100 digits"
     if rest[0] == "@":
         return "not a date, dateTime or time"
     return f"unexpected character {rest[0]!r}"

@@ -22,6 +22,7 @@ from profiles.fhirpath.values import (
 
 Condition = Callable[[Items, Any], bool | None]
 _CONTEXT = Context(prec=28)
+_WIDE = Context(prec=1000)
 _NUMBERS = (int, Decimal)
 
 
@@ -202,7 +203,10 @@ def _quantities(join: Callable[[Decimal, str, Decimal, str], tuple[Decimal, str]
 def _div(a: Any, b: Any) -> Any:
     if not _numbers(a, b):
         return NotImplemented
-    return int(Decimal(a) / Decimal(b)) if b else None
+    if not b:
+        return None
+    result = Decimal(a) / Decimal(b)
+    return int(result) if abs(result) < 2**31 else None
 
 
 def _mod(a: Any, b: Any) -> Any:
@@ -210,7 +214,7 @@ def _mod(a: Any, b: Any) -> Any:
         return NotImplemented
     if not b:
         return None
-    rest = Decimal(a) % Decimal(b)
+    rest = _WIDE.remainder(Decimal(a), Decimal(b))
     return int(rest) if a.__class__ is int and b.__class__ is int else rest
 
 

@@ -45,7 +45,8 @@ def from_fhir(value: dict[str, Any]) -> Quantity | None:
     if number is None or isinstance(number, bool | str) or "comparator" in value:
         return None
     unit = value.get("code") or value.get("unit") or "1"
-    return Quantity(number if isinstance(number, Decimal) else Decimal(number), unit)
+    amount = number if isinstance(number, Decimal) else Decimal(number)
+    return Quantity(amount, unit) if ucum.is_reasonable(amount) else None
 
 
 def calendar_unit(quantity: Quantity) -> str | None:

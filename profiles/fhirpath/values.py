@@ -7,7 +7,7 @@ primitive its `_element` object or None. Lists are never changed once they are m
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, NamedTuple
 
 from profiles import ucum
@@ -33,7 +33,15 @@ class TypeInfo(NamedTuple):
     name: str
 
 
+MAX_MAGNITUDE = 400
+"""Powers of ten that a number of the data may reach: beyond, writing or shifting it would take all memory."""
+
+
 def _decimal(value: Any) -> Any:
+    if value.__class__ is Decimal:
+        if abs(value.adjusted()) > MAX_MAGNITUDE:
+            raise FHIRPathError(f"a number is beyond 10^{MAX_MAGNITUDE}")
+        return value
     return Decimal(value) if value.__class__ is int else value
 
 
@@ -137,6 +145,7 @@ def boolean(value: bool | None) -> Items:
     return EMPTY if value is None else TRUE if value else FALSE
 
 
+_WIDE = Context(prec=2 * MAX_MAGNITUDE + 100, traps=[])
 _PLAIN = (str, int, bool, Decimal)
 _NUMBERS = (int, Decimal)
 
@@ -221,8 +230,8 @@ def _folded(text: str) -> str:
 
 
 def _equivalent_numbers(a: int | Decimal, b: int | Decimal) -> bool:
-    digits = min(decimals(a), decimals(b))
-    return round(Decimal(a), digits) == round(Decimal(b), digits)
+    step = Decimal(1).scaleb(-min(decimals(a), decimals(b)))
+    return Decimal(a).quantize(step, context=_WIDE) == Decimal(b).quantize(step, context=_WIDE)
 
 
 def decimals(value: int | Decimal) -> int:

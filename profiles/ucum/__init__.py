@@ -4,7 +4,17 @@
 and a Decimal that comes out is rounded only where it does not terminate (34 digits). Source: https://ucum.org/ucum.
 """
 
-from profiles.ucum.conversion import canonical, common, comparable, convert, divide, exact, multiply, ratio
+from profiles.ucum.conversion import (
+    canonical,
+    common,
+    comparable,
+    convert,
+    divide,
+    exact,
+    is_reasonable,
+    multiply,
+    ratio,
+)
 from profiles.ucum.units import UcumError, Unit, unit, valid
 
 __all__ = [
@@ -16,6 +26,7 @@ __all__ = [
     "convert",
     "divide",
     "exact",
+    "is_reasonable",
     "multiply",
     "ratio",
     "unit",

@@ -7,6 +7,13 @@ from profiles.ucum.special import SPECIAL
 from profiles.ucum.units import UcumError, Unit, unit
 
 _EXACT = Context(prec=34)
+MAX_MAGNITUDE = 400
+"""Powers of ten that a value may reach: beyond, an exact fraction of it would take all memory."""
+
+
+def is_reasonable(value: Decimal) -> bool:
+    """Whether a value is a number of a size that can be converted."""
+    return value.is_finite() and abs(value.adjusted()) <= MAX_MAGNITUDE
 
 
 def canonical(value: Decimal, code: str) -> tuple[Decimal, str]:
@@ -15,6 +22,8 @@ def canonical(value: Decimal, code: str) -> tuple[Decimal, str]:
     Raises UcumError where `code` is not UCUM.
     """
     known = unit(code)
+    if not is_reasonable(value):
+        raise UcumError(f"a value beyond 10^{MAX_MAGNITUDE}")
     return exact(_to_base(Fraction(value), known)), known.text
 
 
@@ -28,7 +37,7 @@ def common(left: Decimal, left_code: str, right: Decimal, right_code: str) -> tu
     if left_code == right_code:
         return left, right
     units = _both(left_code, right_code)
-    if units is None:
+    if units is None or not (is_reasonable(left) and is_reasonable(right)):
         return None
     a, b = units
     if a.special or b.special:
@@ -41,7 +50,7 @@ def common(left: Decimal, left_code: str, right: Decimal, right_code: str) -> tu
 def convert(value: Decimal, code: str, to: str) -> Decimal | None:
     """The amount in another unit; None where they do not convert or a code is unknown."""
     units = _both(code, to)
-    if units is None:
+    if units is None or not is_reasonable(value):
         return None
     a, b = units
     if not (a.special or b.special):
@@ -72,7 +81,7 @@ def _combine(left: Decimal, left_code: str, right: Decimal, right_code: str, sig
         a, b = unit(left_code), unit(right_code)
     except UcumError:
         return None
-    if a.special or b.special:
+    if a.special or b.special or not (is_reasonable(left) and is_reasonable(right)):
         return None
     product = a.times(b, sign)
     amounts = Fraction(left) * Fraction(right) if sign > 0 else Fraction(left) / Fraction(right)

@@ -10,7 +10,7 @@ from profiles.fhirpath.functions.registry import function, truth_function
 from profiles.fhirpath.functions.strings import text
 from profiles.fhirpath.quantity import CALENDAR, Quantity
 from profiles.fhirpath.temporal import FHIRDate, FHIRDateTime, FHIRTime, Temporal
-from profiles.fhirpath.values import EMPTY, Items, single
+from profiles.fhirpath.values import EMPTY, MAX_MAGNITUDE, Items, single
 
 _TRUE = frozenset(("true", "t", "yes", "y", "1", "1.0"))
 _FALSE = frozenset(("false", "f", "no", "n", "0", "0.0"))
@@ -54,7 +54,7 @@ def to_text(value: Any) -> str | None:
     if value.__class__ is bool:
         return "true" if value else "false"
     if value.__class__ is Decimal:
-        return f"{value:f}"
+        return f"{value:f}" if abs(value.adjusted()) <= MAX_MAGNITUDE else str(value)
     return str(value) if isinstance(value, int | Quantity | Temporal) else None
 
 

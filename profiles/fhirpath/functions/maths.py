@@ -12,6 +12,7 @@ from profiles.fhirpath.values import EMPTY, Items, single, type_of
 
 _CONTEXT = Context(prec=28, Emax=999, Emin=-999)
 _SIGNIFICANT = Context(prec=20)
+_EXACT = Context(prec=600)
 MAX_PLACES = 28
 
 
@@ -30,10 +31,10 @@ def _plain(items: Items) -> Decimal | None:
     return None if value is None else Decimal(value)
 
 
-def _guarded(calculate: Callable[[], Decimal]) -> Items:
+def _guarded(calculate: Callable[[], Decimal], context: Context = _SIGNIFICANT) -> Items:
     """The result, to 20 digits where it is not exact; nothing where there is none (`(-1).sqrt()`)."""
     try:
-        result = _SIGNIFICANT.plus(calculate())
+        result = context.plus(calculate())
     except (DecimalException, OverflowError):
         return EMPTY
     return [result] if result.is_finite() else EMPTY
@@ -51,7 +52,9 @@ def absolute(items: Items) -> Items:
 def _whole(rounding: str) -> Callable[[Items], Items]:
     def run(items: Items) -> Items:
         value = _plain(items)
-        return EMPTY if value is None else [int(value.to_integral_value(rounding))]
+        if value is None or abs(value) >= 2**31:
+            return EMPTY  # an Integer has 32 bits
+        return [int(value.to_integral_value(rounding))]
 
     return run
 
@@ -71,7 +74,7 @@ def round_(items: Items, precision: Items = EMPTY) -> Items:
         raise FHIRPathError(f"round() keeps 0 to {MAX_PLACES} places")
     if not places and single(items).__class__ is int:
         return [int(value)]
-    return [value.quantize(Decimal(1).scaleb(-(places or 0)), ROUND_HALF_UP, Context(prec=60))]
+    return _guarded(lambda: value.quantize(Decimal(1).scaleb(-(places or 0)), ROUND_HALF_UP, _EXACT), _EXACT)
 
 
 @function("sqrt")
@@ -101,7 +104,8 @@ def log(items: Items, base: Items) -> Items:
     value, root = _plain(items), _plain(base)
     if value is None or root is None or value <= 0 or root <= 0 or root == 1:
         return EMPTY
-    return _guarded(lambda: _CONTEXT.divide(_CONTEXT.ln(value), _CONTEXT.ln(root)))
+    found = _guarded(lambda: _CONTEXT.divide(_CONTEXT.ln(value), _CONTEXT.ln(root)))
+    return [Decimal(int(found[0]))] if found and found[0] == found[0].to_integral_value() else found
 
 
 @function("power", least=1)

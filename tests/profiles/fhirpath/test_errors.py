@@ -1,0 +1,155 @@
+"""Bad expressions are told with their place; hostile ones cost bounded time and depth."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from profiles.fhirpath import FHIRPathError, compile, evaluate
+
+SYNTAX = [
+    ("", 1, 1, "the end"),
+    ("name.", 1, 6, "a name"),
+    ("1 +", 1, 4, "an expression"),
+    ("name given", 1, 6, "operator or the end"),
+    ("(1", 1, 3, "')'"),
+    ("'abc", 1, 1, "not closed"),
+    ("1 /* a", 1, 3, "not closed"),
+    ("name.where(\n  use = )", 2, 9, "an expression"),
+    ("@2024-13-01", 1, 1, "@2024-13-01"),
+    ("@T25:00", 1, 1, "@T25:00"),
+    (r"'\q'", 1, 1, r"\q"),
+    ("$that", 1, 1, "$this"),
+    ("a ? b", 1, 3, "'?'"),
+    ("name.foo()", 1, 6, "foo()"),
+    ("name.frist()", 1, 6, "'first'"),
+    ("name.first(1)", 1, 6, "takes 0"),
+    ("name.where()", 1, 6, "takes 1"),
+    ("gender is Gender", 1, 8, "Gender"),
+    ("gender.ofType(1)", 1, 15, "a type"),
+]
+SEMANTIC = [
+    ("Patient.nam", 1, 9, "'name'"),
+    ("name.given1", 1, 6, "'given'"),
+    ("name.where(us = 'x')", 1, 12, "'use'"),
+    ("deceasedBoolean", 1, 1, "deceased.ofType(boolean)"),
+    ("multipleBirthInteger > 1", 1, 1, "multipleBirth.ofType(integer)"),
+    ("Encounter.name", 1, 1, "Encounter"),
+    ("(deceased as dateTime).unit", 1, 24, "'unit'"),
+    ("identifier.startsWith('a')", 1, 12, "Identifier"),
+    ("iif(gender, 1)", 1, 5, "Boolean"),
+    ("contact.select(name.given | name.foo)", 1, 34, "'foo'"),
+]
+EXECUTION = [
+    ("name.single()", 6),
+    ("active and name", 12),
+    ("1 < 'a'", 3),
+    ("birthDate + 7", 11),
+    ("birthDate + 1 'mo'", 11),
+    ("(1 | 2) & 'a'", 9),
+    ("-'a'", 1),
+    ("%nothing", 1),
+    ("'a'.matches('(')", 5),
+    ("name.as(HumanName)", 6),
+    ("conformsTo('http://example.org/none')", 1),
+    ("defineVariable('ucum')", 1),
+    ("'a'.encode('rot13')", 5),
+]
+
+
+@pytest.mark.parametrize(("expression", "line", "column", "word"), SYNTAX)
+def test_a_bad_expression_is_told_with_its_place(expression: str, line: int, column: int, word: str) -> None:
+    with pytest.raises(FHIRPathError) as caught:
+        compile(expression)
+    assert (caught.value.line, caught.value.column) == (line, column)
+    assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(("expression", "line", "column", "word"), SEMANTIC)
+def test_with_a_type_it_is_told_what_cannot_be(expression: str, line: int, column: int, word: str) -> None:
+    with pytest.raises(FHIRPathError) as caught:
+        compile(expression, "Patient")
+    assert (caught.value.line, caught.value.column) == (line, column)
+    assert word in str(caught.value)
+    compile(expression)  # without a type nothing is certain
+
+
+@pytest.mark.parametrize(("expression", "column"), EXECUTION)
+def test_what_cannot_be_evaluated_is_told_with_its_place(expression: str, column: int, patient: dict[str, Any]) -> None:
+    with pytest.raises(FHIRPathError) as caught:
+        evaluate(expression, patient)
+    assert caught.value.column == column
+
+
+def test_a_search_expression_may_speak_of_other_types() -> None:
+    found = compile("Patient.birthDate | Person.birthDate | RelatedPerson.birthDate", "Patient")
+    assert found({"resourceType": "Patient", "birthDate": "2001"}) == ["2001"]
+
+
+def test_an_unknown_type_is_refused() -> None:
+    with pytest.raises(FHIRPathError, match="no FHIR type Patien"):
+        compile("name", "Patien")
+
+
+HOSTILE = [
+    "(" * 10_000 + "1" + ")" * 10_000,
+    "-" * 10_000 + "1",
+    "a" + ".a" * 10_000,
+    "1" + "+1" * 10_000,
+    "a[" * 5_000 + "]" * 5_000,
+    "iif(" * 3_000,
+    "1" * 5_000,
+    "'" + "a" * 200_000 + "'",
+]
+
+
+@pytest.mark.parametrize("expression", HOSTILE, ids=lambda text: text[:6])
+def test_depth_and_length_are_limited(expression: str) -> None:
+    with pytest.raises(FHIRPathError):
+        compile(expression)
+
+
+def test_a_long_union_is_no_depth() -> None:
+    assert evaluate(" | ".join(str(n) for n in range(2_000)) + " | 5", {})[-1] == 1_999
+
+
+def test_nested_truths_do_not_multiply() -> None:
+    expression = " xor ".join(f"(gender = '{n}' xor active)" for n in range(45))
+    assert compile(expression, "Patient")({"resourceType": "Patient", "active": True, "gender": "7"}) == [False]
+
+
+@pytest.mark.parametrize(
+    ("regex", "text", "found"),
+    [
+        ("(a+)+$", "a" * 60_000 + "b", False),
+        (r"(\s*([0-9a-zA-Z+/=]){4}\s*)+", "QUJD" * 20_000, True),
+        (".*.*.*.*=x", "=" * 30_000, False),
+        (r"(x|xx)*\b", "x" * 30_000 + "!", True),
+    ],
+)
+def test_a_regular_expression_bomb_does_not_go_off(regex: str, text: str, found: bool) -> None:
+    assert evaluate("%text.matches(%regex)", {}, text=text, regex=regex) == [found]
+
+
+def test_a_replacement_that_could_explode_is_refused() -> None:
+    with pytest.raises(FHIRPathError, match="too long"):
+        evaluate("%text.replaceMatches('(a+)+$', '')", {}, text="a" * 50 + "b")
+
+
+def test_numbers_beyond_reason_cost_no_memory() -> None:
+    huge = {"resourceType": "Observation", "valueQuantity": {"value": Decimal("1E+999999999"), "code": "kg"}}
+    for expression in ("value.value.toString()", "value.value.truncate()", "value < 1 'kg'", "value.value mod 3"):
+        with pytest.raises(FHIRPathError):
+            evaluate(expression, huge)
+    assert evaluate("value.exists()", huge) == [True]
+    assert evaluate("(1 | 2 | 3 | 4 | 5 | 6).aggregate($total * $total, 99999.9)", {}) != []
+
+
+def test_endless_repetition_ends() -> None:
+    with pytest.raises(FHIRPathError, match="repeatAll"):
+        evaluate("(1).repeatAll($this | $this)", {})
+
+
+def test_distinct_is_not_quadratic() -> None:
+    many = [{"resourceType": "Basic", "id": str(n % 50_000)} for n in range(100_000)]
+    assert evaluate("%many.distinct().count()", {}, many=many) == [50_000]
