@@ -5,12 +5,14 @@ over resources in which the fast pass saw an extension that is worth looking at;
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from profiles.definitions import Definitions
 from profiles.fhirjson import Resource
 from profiles.validator.context import Context
 from profiles.validator.tree import Place
+from profiles.validator.wording import DATA
 
 Json = dict[str, Any]
 
@@ -121,6 +123,8 @@ class Extensions:
         if not rows:
             return True
         names = set(self._names(where))
+        if not names.isdisjoint(_more_places().get(definition["url"], {}).get("context", ())):
+            return True
         return any(row["type"] == "fhirpath" or _plain(row["expression"]) in names for row in rows)
 
     def _names(self, where: Where) -> Iterator[str]:
@@ -145,6 +149,15 @@ class Extensions:
         element = where.place.element() or {}
         if "contentReference" in element:
             yield element["contentReference"].partition("#")[2]
+
+
+@cache
+def _more_places() -> dict[str, dict[str, Any]]:
+    """Places that R4's own resources use although the published contexts leave them out, by the extension's url."""
+    from msgspec import json
+
+    found: dict[str, dict[str, Any]] = json.decode((DATA / "contexts.json").read_bytes())
+    return found
 
 
 def _plain(expression: str) -> str:

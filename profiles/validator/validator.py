@@ -12,6 +12,7 @@ from profiles.validator.context import Context
 from profiles.validator.engine import Engine
 from profiles.validator.extensions import Everything, Extensions
 from profiles.validator.issue import Issue, Wording
+from profiles.validator.questionnaire import Questionnaires
 from profiles.validator.saying import MOST_ISSUES, Enough
 from profiles.validator.sources import INDONESIA, Given
 from profiles.validator.units import Units
@@ -43,6 +44,7 @@ class Validator:
         digest = hashlib.sha256(b"".join(encode(resource) for resource in added)).digest() if added else b""
         noted: Container[str] = Everything() if strict else self.definitions.extensions()
         self._engine = Engine(self.definitions, Units(digest), _wordings(added), noted, self._applied)
+        self._questionnaires = Questionnaires(self.definitions)
         self._extensions = Extensions(self.definitions, strict)
 
     def accepts(self, resource: Resource) -> bool:
@@ -64,6 +66,8 @@ class Validator:
                 context.tier, extended = "profile", context.extended
                 for inner, path, within in _resources(resource, str(resource["resourceType"]), context):
                     self._profiles(inner, path, within, profile if inner is resource else None)
+                    if inner["resourceType"] == "QuestionnaireResponse":
+                        self._questionnaires.report(inner, path, within)
                     if extended:
                         self._extensions.report(inner, path, within)
         except Enough:
