@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.database import database_url, migrated, postgres, settings, store  # noqa: F401 - fixtures
+from tests.support.database import database_url, home, migrated, postgres, settings, store  # noqa: F401 - fixtures
 
 SHARED = Path(__file__).parents[2] / "shared"
 

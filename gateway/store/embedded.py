@@ -13,6 +13,7 @@ import os
 import pwd
 import shlex
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -48,12 +49,14 @@ SERVER_SETTINGS = {
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "jit": "off",
+    "autovacuum_naptime": "5s",
     "random_page_cost": "1.1",
     "timezone": "UTC",
     "log_min_messages": "warning",
     "log_min_error_statement": "panic",
 }
-"""`log_min_error_statement`: a failed statement's text and values are patient data and stay out of the log."""
+"""`autovacuum_naptime`: statements prepared on an empty table are planned anew when its first statistics arrive.
+`log_min_error_statement`: a failed statement's text and values are patient data and stay out of the log."""
 
 SYSTEM_USERS = ("gapura", "postgres", "pgserver", "nobody")
 """PostgreSQL refuses to run as root; started by root it runs as the first of these that exists."""
@@ -86,6 +89,8 @@ class EmbeddedServer:
         with self._locked():
             if not self._answers():
                 self._recover()
+                if self._account:
+                    _let_pass((self.home, self._binaries))
                 if not (self.data / "PG_VERSION").exists():
                     self._initialise()
                 self._launch()
@@ -104,8 +109,8 @@ class EmbeddedServer:
                 alone = False
             self._in_use.close()
             self._in_use = None
-            if alone and self._answers():
-                self._run("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w", "-s")
+            if alone:
+                self._end()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -136,6 +141,17 @@ class EmbeddedServer:
         for left_over in (pid_file, self._sockets / SOCKET, self._sockets / f"{SOCKET}.lock"):
             left_over.unlink(missing_ok=True)
 
+    def _end(self) -> None:
+        pid = _pid(self.data / "postmaster.pid")
+        if pid is None or not _is_server_of(pid, self.data):
+            return
+        os.kill(pid, signal.SIGINT)  # a fast shutdown: open transactions are undone, everything committed is kept
+        deadline = time.monotonic() + PATIENCE_S
+        while _is_server_of(pid, self.data):
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(f"PostgreSQL (process {pid}) of {self.data} does not end")
+            time.sleep(0.01)
+
     def _initialise(self) -> None:
         if shutil.disk_usage(self.home).free < LEAST_FREE_BYTES:
             raise StoreFull(f"{self.home} has less than {LEAST_FREE_BYTES >> 20} MiB free for a new database")
@@ -143,7 +159,6 @@ class EmbeddedServer:
         self.data.mkdir(mode=0o700)
         if self._account:
             os.chown(self.data, self._account.pw_uid, self._account.pw_gid)
-            _let_pass((self.home, self._binaries))
         self._run(
             "initdb",
             f"--pgdata={self.data}",
@@ -260,6 +275,6 @@ def _is_server_of(pid: int, data: Path) -> bool:
     """The process is PostgreSQL at work in `data`, not a stranger that got the number of one that died."""
     try:
         process = psutil.Process(pid)
-        return process.name() == "postgres" and Path(process.cwd()) == data.resolve()
+        return process.name() == "postgres" and str(data) in process.cmdline()
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False

@@ -22,6 +22,7 @@ FULL = (asyncpg.DiskFullError, asyncpg.OutOfMemoryError, asyncpg.ConfigurationLi
 LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
@@ -47,6 +48,9 @@ class Pool:
             borrowed = await self._borrow()
             try:
                 yield borrowed
+            except LOST:
+                borrowed.terminate()  # whatever state the driver thinks it is in
+                raise
             finally:
                 self._give_back(borrowed)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -31,13 +32,21 @@ FACILITIES = [
 ]
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """An empty GAPURA_HOME. Not below pytest's own folder: pytest closes that one to the server's user."""
+    with TemporaryDirectory(prefix="gapura-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+def postgres() -> Iterator[EmbeddedServer]:
     """The embedded server of this test process; stopped at the end."""
-    server = EmbeddedServer(tmp_path_factory.mktemp("postgres"))
-    server.start()
-    yield server
-    server.stop()
+    with TemporaryDirectory(prefix="gapura-") as folder:
+        server = EmbeddedServer(Path(folder))
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")
