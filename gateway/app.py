@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request
@@ -11,7 +11,6 @@ from starlette.exceptions import HTTPException
 
 from gateway.errors import FhirError
 from gateway.fhir.http import FhirRoots
-from gateway.outbox import delivering
 from gateway.security.door import Door
 from gateway.services import Services
 from gateway.settings import Settings, load
@@ -30,8 +29,7 @@ def create_app(settings: Settings) -> FastAPI:
             gc.collect()
             gc.freeze()
             gc.set_threshold(20_000, 20, 20)
-            async with delivering(services.store, settings) if settings.deliver else nullcontext():
-                yield
+            yield
         finally:
             await services.close()
 
