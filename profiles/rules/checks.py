@@ -4,7 +4,7 @@ A maker turns a rule into a `Check`. An absent element is the concern of `requir
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,7 @@ EARLIEST = "2014-06-03T00:00:00"
 _INSTANT = re.compile(
     r"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)"
 )
-_UTC_INSTANT = re.compile(
+utc_instant = re.compile(
     r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\+00:00"
 ).fullmatch
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
@@ -47,7 +47,7 @@ def instant(rule: Rule, lookup: Lookup | None) -> Check:
     earliest = rule.args.get("after", EARLIEST)
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
-        if value.__class__ is str and _UTC_INSTANT(value) and value >= earliest and (future or value <= judgement.now):
+        if value.__class__ is str and utc_instant(value) and value >= earliest and (future or value <= judgement.now):
             return
         match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
         if match is None:
@@ -139,12 +139,18 @@ def money(rule: Rule, lookup: Lookup | None) -> Check:
     return check
 
 
+def plain_reference(targets: Iterable[str]) -> Callable[[str], object]:
+    """True for `Type/id` of one of the types (of any where there are none)."""
+    types = "|".join(sorted(targets)) or "[A-Z][A-Za-z]+"
+    return re.compile(f"(?:{types})/[A-Za-z0-9.-]{{1,64}}").fullmatch
+
+
 def reference(rule: Rule, lookup: Lookup | None) -> Check:
     """A Reference as the wire wants it: `Type/id`, `#id` of a contained resource, or in a Bundle the `urn:uuid:` of
     another entry. `targets`: the resource types it may lead to; none: any."""
     targets = frozenset(rule.args.get("targets", ()))
     listed = ", ".join(sorted(targets))
-    plain = re.compile(f"(?:{'|'.join(sorted(targets)) or '[A-Z][A-Za-z]+'})/[A-Za-z0-9.-]{{1,64}}").fullmatch
+    plain = plain_reference(targets)
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
         written = value.get("reference") if isinstance(value, dict) else None
@@ -179,21 +185,25 @@ def identifier(rule: Rule, lookup: Lookup | None) -> Check:
     """An Identifier of one of `systems`: `encounter/{org}` stands for the ministry's `sys-ids` system of the sender's
     own organisation, `{any}` for one of whatever organisation; a full url stands for itself."""
     systems = [_system_pattern(system) for system in rule.args["systems"]]
+    good: set[tuple[str, str | None]] = set()  # systems with the organisation they are right for
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
         if not isinstance(value, dict):
             judgement.report(rule, "type", place, value, type="Identifier")
             return
         system = value.get("system")
+        if system.__class__ is str and (system, judgement.org) in good and value.get("value"):
+            return
         match = next((m for m in (p.fullmatch(str(system)) for p in systems) if m), None)
         if match is None:
             listed = _listed(rule.args["systems"], judgement.org or "<organization_id>")
             judgement.report(rule, "identifier-system", (place, "system", -1), system, systems=listed)
         elif (org := match.groupdict().get("org")) is not None:
-            if judgement.org is None:
-                judgement.org = org
-            elif org != judgement.org:
+            judgement.org = judgement.org or org
+            if org != judgement.org:
                 judgement.report(rule, "identifier-org", (place, "system", -1), system, org=judgement.org)
+            elif len(good) < coded.MANY:
+                good.add((str(system), org))
         if not value.get("value"):
             judgement.report(rule, "identifier-value", (place, "value", -1), value.get("value"))
 

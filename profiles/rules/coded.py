@@ -9,6 +9,8 @@ from profiles.rules.book import Rule, url
 from profiles.rules.codes import Allowed, Codes, Lookup
 from profiles.rules.findings import Judgement, Place
 
+VALUE_SETS = "http://hl7.org/fhir/ValueSet/"
+
 MANY = 4096
 """Codings that a rule remembers to be good."""
 
@@ -66,19 +68,32 @@ def unit(rule: Rule, lookup: Lookup | None) -> Check:
     """The unit of a Quantity, where it has a coded one. `systems` it may come from; `codes` narrows them further."""
     allowed = Allowed(rule.args["systems"], lookup)
     wanted = frozenset(rule.args.get("codes", ()))
+    good: set[tuple[str, str]] = set()
+
+    def one(value: dict[str, Any], place: Place, judgement: Judgement) -> None:
+        before = len(judgement.found)
+        codes = _judge_system(rule, allowed, value, place, judgement)
+        if codes is None:
+            return
+        code = value["code"]
+        if wanted and code not in wanted:
+            listed = ", ".join(sorted(wanted))
+            judgement.report(rule, "code", (place, "code", -1), code, system=f"{codes.system} ({listed})")
+        else:
+            _judge_code(rule, codes, None, code, (place, "code", -1), judgement)
+        if len(judgement.found) == before and len(good) < MANY:
+            good.add((value["system"], code))
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
+        try:
+            if (value["system"], value["code"]) in good:
+                return
+        except (KeyError, TypeError):  # it lacks one, or is no Quantity at all
+            pass
         if not isinstance(value, dict):
             judgement.report(rule, "type", place, value, type="Quantity")
         elif "system" in value or "code" in value:
-            codes = _judge_system(rule, allowed, value, place, judgement)
-            if codes is None:
-                return
-            if wanted and value["code"] not in wanted:
-                listed = ", ".join(sorted(wanted))
-                judgement.report(rule, "code", (place, "code", -1), value["code"], system=f"{codes.system} ({listed})")
-            else:
-                _judge_code(rule, codes, None, value["code"], (place, "code", -1), judgement)
+            one(value, place, judgement)
 
     return check
 
@@ -115,18 +130,18 @@ def _judge_code(
 
 def code(rule: Rule, lookup: Lookup | None) -> Check:
     """A plain code. `values`: the name of the FHIR value set that lists them."""
-    listed = "http://hl7.org/fhir/ValueSet/" + rule.args["values"]
-    known = _values(listed)
+    known = listed_codes(rule.args["values"])
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
         if not isinstance(value, str) or value not in known:
-            judgement.report(rule, "code", place, value, system=listed)
+            judgement.report(rule, "code", place, value, system=VALUE_SETS + rule.args["values"])
 
     return check
 
 
-def _values(listed: str) -> frozenset[str]:
-    found = definitions.value_set(listed)
+def listed_codes(name: str) -> frozenset[str]:
+    """The codes of one of FHIR's value sets by its name; ValueError where they cannot be listed."""
+    found = definitions.value_set(VALUE_SETS + name)
     if found is None:
-        raise ValueError(f"the codes of {listed} cannot be listed")
+        raise ValueError(f"the codes of {VALUE_SETS + name} cannot be listed")
     return frozenset(code for _, code in found)
