@@ -29,12 +29,15 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def staged(home: Path) -> AsyncIterator[Stage]:
-    """All of it in this process until the block ends; nothing is left running after it."""
+async def staged(home: Path, *, deliver: bool = True) -> AsyncIterator[Stage]:
+    """All of it in this process until the block ends; nothing is left running after it.
+
+    Without `deliver` the deliveries wait for a worker of their own (`gapura worker`).
+    """
     async with running_sandbox() as sandbox:
         accounts = home / "facilities.yaml"
         accounts.write_text(facilities_yaml(sandbox), "utf-8")
-        settings = Settings(home=home, facilities_file=accounts, access_log=False, _env_file=None)
+        settings = Settings(home=home, facilities_file=accounts, access_log=False, deliver=deliver, _env_file=None)
         async with _served(settings) as (url, store):
             async with store.connection() as connection:
                 key = await keys.create(connection, "simrs", settings.facilities[0].slug, "demo", None)

@@ -82,7 +82,8 @@ class Attempt:
         """Keep what was seen. The request that `sending` announced takes the place of its announcement."""
         seen, self._seen = self._seen, []
         if seen:
-            announced = next((e for e in reversed(seen) if e.method != "GET"), None) if self._intent else None
+            asked = (e for e in reversed(seen) if e.method != "GET" and "/oauth2/" not in e.url)
+            announced = next(asked, None) if self._intent else None
             async with self._store.connection() as connection:
                 await queue.record(connection, self.row, seen, announced, self._intent)
             if announced:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -107,11 +107,10 @@ class Desk:
             bundle = await self.store.visit(row.facility, row.visit.partition("/")[2])
         except (NotFound, Gone) as error:
             raise Held(f"{row.visit} ({error})") from error
-        named = frozenset(_references(bundle))
-        remote = await self.store.remote(row.facility, row.destination, sorted(named | {row.visit, row.source}))
-        visit = Visit(self.facility(row.facility), row.visit, bundle, remote, datetime.now(UTC))
-        attempt.watches |= named | visit.resources.keys()
-        return visit
+        visit = Visit(self.facility(row.facility), row.visit, bundle, {}, datetime.now(UTC))
+        attempt.watches |= visit.resources.keys() | frozenset(_references(bundle))
+        remote = await self.store.remote(row.facility, row.destination, sorted(attempt.watches))
+        return replace(visit, remote=remote)
 
 
 def product(step: mappings.Step, visit: Visit, focus: str | None) -> dict[str, Any]:
