@@ -41,15 +41,17 @@ def present(rule: Rule, lookup: Lookup | None) -> Check:
 
 
 def instant(rule: Rule, lookup: Lookup | None) -> Check:
-    """A dateTime on the wire: `YYYY-MM-DDThh:mm:ss+00:00`. `future`: may lie ahead; `offset`: another offset than
-    UTC is let through (with a warning), as the server does; `after`: the earliest it may be."""
+    """A dateTime on the wire: `YYYY-MM-DDThh:mm:ss+00:00`. `future`: may lie ahead; `dates`: may lack the time;
+    `offset`: another offset than UTC is let through (with a warning), as the server does; `after`: the earliest."""
     future, lenient = rule.args.get("future", False), rule.args.get("offset", False)
-    earliest = rule.args.get("after", EARLIEST)
+    earliest, dates = rule.args.get("after", EARLIEST), rule.args.get("dates", False)
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
         if value.__class__ is str and utc_instant(value) and value >= earliest and (future or value <= judgement.now):
             return
         match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+        if match is None and dates and isinstance(value, str) and _DATE.fullmatch(value):
+            return
         if match is None:
             judgement.report(rule, "instant", place, value)
             return

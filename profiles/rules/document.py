@@ -19,8 +19,20 @@ SATUSEHAT Organization id, `{any}` that of any organisation.
 
 """
 WORDS = {
-    "id": {"future": ", tidak di masa depan", "integer": " bulat", "least": ", sekurangnya {}", "any": "apa pun"},
-    "en": {"future": ", not in the future", "integer": " without fraction", "least": ", at least {}", "any": "any"},
+    "id": {
+        "future": ", tidak di masa depan",
+        "dates": " atau tanggal saja",
+        "integer": " bulat",
+        "least": ", sekurangnya {}",
+        "any": "apa pun",
+    },
+    "en": {
+        "future": ", not in the future",
+        "dates": " or a date alone",
+        "integer": " without fraction",
+        "least": ", at least {}",
+        "any": "any",
+    },
 }
 NEED = {"id": "wajib", "en": "required"}
 WHEN = {"id": "bila", "en": "where"}
@@ -93,6 +105,7 @@ def _facts(rule: Rule, lang: str) -> dict[str, Any]:
         "systems": ", ".join(f"`{system}`" for system in args.get("systems", ())),
         "targets": ", ".join(args.get("targets", ())) or words["any"],
         "future": "" if args.get("future") else words["future"],
+        "dates": words["dates"] if args.get("dates") else "",
         "integer": words["integer"] if args.get("integer") else "",
         "least": words["least"].format(args["least"]) if "least" in args else "",
     }
