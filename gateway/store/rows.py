@@ -1,7 +1,8 @@
 """The rows of one write, table by table, and the two ways they reach PostgreSQL: one statement, or COPY."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from .model import Connection
@@ -98,31 +99,76 @@ class Batch:
             async with connection.transaction():
                 await self._copy(connection)
             return
-        values = [column for table in COLUMNS for column in _columns(self.rows[table], len(COLUMNS[table]))]
+        values = [column for table in COLUMNS for column in _arrays(self.rows[table], COLUMNS[table])]
         if self.heads:
-            await connection.execute(CHANGE, *values, *_columns(self.heads, len(COLUMNS["resource"])), self.forget)
+            await connection.execute(CHANGE, *values, *_arrays(self.heads, COLUMNS["resource"]), self.forget)
         else:
             await connection.execute(CREATE, *values)
 
     async def _copy(self, connection: Connection) -> None:
         if self.heads:
-            empty: list[Any] = [() for table in COLUMNS for _ in COLUMNS[table]]
-            await connection.execute(CHANGE, *empty, *_columns(self.heads, len(COLUMNS["resource"])), self.forget)
+            nothing = [column for table in COLUMNS for column in _arrays([], COLUMNS[table])]
+            await connection.execute(CHANGE, *nothing, *_arrays(self.heads, COLUMNS["resource"]), self.forget)
         for table, columns in COLUMNS.items():
             if rows := self.rows[table]:
                 if table == "validation":
-                    await connection.execute(INSERT_VALIDATION, *_columns(rows, len(columns)))
+                    await connection.execute(INSERT_VALIDATION, *_arrays(rows, columns))
                 else:
                     await connection.copy_records_to_table(table, records=rows, columns=list(columns))
 
 
-def _columns(rows: list[Row], width: int) -> list[Any]:
-    return list(zip(*rows, strict=True)) if rows else [()] * width
+def _arrays(rows: list[Row], columns: Mapping[str, str]) -> list[Any]:
+    """A column a parameter. Array literals, because asyncpg looks at each element of an array four times."""
+    if not rows:
+        return [() if kind == "bytea" else "{}" for kind in columns.values()]
+    return [_LITERAL[kind](column) for kind, column in zip(columns.values(), zip(*rows, strict=True), strict=True)]
+
+
+def _plain(column: Sequence[Any]) -> str:
+    return f"{{{','.join(map(str, column))}}}"
+
+
+def _numbers(column: Sequence[Any]) -> str:
+    return f"{{{','.join(['NULL' if value is None else str(value) for value in column])}}}"
+
+
+def _instants(column: Sequence[datetime]) -> str:
+    return f"{{{','.join([value.isoformat() for value in column])}}}"
+
+
+def text_array(column: Sequence[str | None]) -> str:
+    """A text[] literal."""
+    return f"{{{','.join(['NULL' if value is None else _quoted(value) for value in column])}}}"
+
+
+def _quoted(value: str) -> str:
+    if "\\" in value or '"' in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
+
+
+_LITERAL: dict[str, Callable[[Sequence[Any]], Any]] = {
+    "smallint": _plain,
+    "integer": _plain,
+    "bigint": _plain,
+    "boolean": _plain,
+    "numeric": _numbers,
+    "timestamptz": _instants,
+    "text": text_array,
+    "jsonb": text_array,
+    "bytea": tuple,
+}
+"""PostgreSQL type → how a column of it travels."""
+
+
+def _parameters(columns: Mapping[str, str], first: int) -> str:
+    kinds = ((n, "" if kind == "bytea" else "::text", kind) for n, kind in enumerate(columns.values(), first))
+    return ", ".join(f"${n}{travels}::{kind}[]" for n, travels, kind in kinds)
 
 
 def _insert(table: str, first: int) -> str:
     columns = COLUMNS[table]
-    arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(columns.values(), first))
+    arrays = _parameters(columns, first)
     chosen = ", ".join(f"{c}::text[]" if c in ("profiles", "rules") else c for c in columns)
     return (
         f"insert into {table} ({', '.join(columns)}) select {chosen} from unnest({arrays}) as u ({', '.join(columns)})"
@@ -135,8 +181,8 @@ def _statement(*, change: bool) -> str:
         parts.append((table, _insert(table, first)))
         first += len(COLUMNS[table])
     if change:
-        head = list(COLUMNS["resource"].values())
-        arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(head, first))
+        head = COLUMNS["resource"]
+        arrays = _parameters(head, first)
         parts.append(
             (
                 "head",

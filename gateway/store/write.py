@@ -19,7 +19,7 @@ from profiles.fhirjson import Resource
 
 from .errors import Gone, NotFound, PreconditionFailed, StoreUnavailable, VersionConflict
 from .model import NEW, Also, Change, Connection, Judgement, Version
-from .rows import Batch
+from .rows import Batch, text_array
 
 TOGETHER = 64
 """Concurrent writes that may share one commit."""
@@ -143,15 +143,10 @@ def validation_row(key: int, facility: int, version: Version, said: Judgement) -
         version.last_updated,
         said.valid,
         fhirjson.encode(list(said.issues)).decode(),
-        array(said.profiles),
-        array(said.rules),
+        text_array(said.profiles),
+        text_array(said.rules),
         said.microseconds,
     )
-
-
-def array(values: Sequence[str]) -> str:
-    """A text[] literal."""
-    return "{" + ",".join('"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values) + "}"
 
 
 @dataclass(slots=True)
