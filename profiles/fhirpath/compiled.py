@@ -59,9 +59,12 @@ class Expression:
         """Evaluate on a resource (or an element, when compiled for its type). Raises FHIRPathError."""
         if resource.__class__ is dict:
             quick = self._quick.get(resource.get("resourceType"))
-            if quick is not None and not (variables and quick.minds(variables)):
+            if quick is not None:
                 try:
-                    return self._fast(quick, quick.items, resource, variables)  # type: ignore[no-any-return]
+                    if not variables:
+                        return quick.plain(resource)
+                    if not quick.minds(variables):
+                        return self._fast(quick, quick.items, resource, variables)  # type: ignore[no-any-return]
                 except BAILS:
                     pass
         return unwrap(self._items(resource, variables))
@@ -90,8 +93,6 @@ class Expression:
         ]
 
     def _fast(self, quick: Typed, run: Runner, resource: Resource, variables: dict[str, Any]) -> Any:
-        if not variables and not quick.needs_environment:
-            return run(resource, resource, resource, None)
         env = Environment(self._root(resource), dict(variables)) if quick.needs_environment else None
         within = variables.get("resource", resource)
         return run(resource, within, variables.get("rootResource", within), env)

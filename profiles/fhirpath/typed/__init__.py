@@ -5,6 +5,7 @@
 well-formed JSON; on other shapes it raises one of `BAILS`, and the closures judge.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -52,12 +53,13 @@ def condition(
 class Typed(NamedTuple):
     """Generated callables `(value, resource, rootResource, environment)`; `source` is their text.
 
-    `items` yields Python values, `holds` and `fails` (of conditions only) tell whether it is true or false.
+    `items` yields Python values, `plain` the same of a resource and nothing else, `holds` and `fails` (of conditions only) tell whether it is true or false.
     `needs_environment` tells that a part is left to closures, `reads_references` that `resolve()` is answered from the
     text of references, which a host's resolver overrules.
     """
 
     source: str
+    plain: Callable[[Any], list[Any]]
     items: Runner
     holds: Runner | None
     fails: Runner | None
@@ -108,31 +110,35 @@ def compile_typed(tree: Node, type_: Type, compiler: Compiler) -> Typed | None:
     made = parts.globals
     exec(compile(source, "<fhirpath>", "exec"), made)  # noqa: S102 - written above from a checked tree
     holds, fails = made.get("holds"), made.get("fails")
-    return Typed(source, made["items"], holds, fails, parts.closures > 0, writer.reads_references)
+    return Typed(source, made["plain"], made["items"], holds, fails, parts.closures > 0, writer.reads_references)
 
 
 _HEEDED = frozenset(("context", "ucum", "sct", "loinc"))
 _KNOWN = frozenset(("context", "resource", "rootResource", "ucum", "sct", "loinc"))
 _ARGUMENTS = "(o, resource, root, env)"
+_OUTSIDE = re.compile(r"\b(?:resource|root|env)\b")
 
 
 def _condition_lines(writer: Conditions, tree: Node) -> list[str]:
     yes, no = writer.truth(tree, writer.root, True), writer.truth(tree, writer.root, False)
-    return [
-        f"def holds{_ARGUMENTS}:",
-        f"    return {yes}",
-        f"def fails{_ARGUMENTS}:",
-        f"    return {no}",
-        f"def items{_ARGUMENTS}:",
-        f"    return [True] if {yes} else [False] if {no} else []",
-    ]
+    body = [f"    return [True] if {yes} else [False] if {no} else []"]
+    tests = [f"def holds{_ARGUMENTS}:", f"    return {yes}", f"def fails{_ARGUMENTS}:", f"    return {no}"]
+    return [*tests, *_item_functions(body)]
 
 
 def _item_lines(writer: Conditions, tree: Node) -> list[str]:
     value = writer.value(tree, writer.root)
-    head = f"def items{_ARGUMENTS}:"
     if not value.clauses:
-        return [head, f"    v = {value.code}", "    return [] if v is None else [v]"]
+        return _item_functions([f"    v = {value.code}", "    return [] if v is None else [v]"])
     if value.type is None or value.type.primitive or value.type.namespace != "FHIR":
-        return [head, f"    return [v for v in {value.listed} if v is not None]"]
-    return [head, f"    return {value.listed}"]
+        if value.code.isidentifier():
+            return _item_functions([f"    return {value.filtered(f'{value.code} is not None')}"])
+        return _item_functions([f"    return [v for v in {value.listed} if v is not None]"])
+    return _item_functions([f"    return {value.listed}"])
+
+
+def _item_functions(body: list[str]) -> list[str]:
+    """`items`, and `plain` for a resource with nothing else: with the same body unless it looks outside."""
+    looks_outside = any(_OUTSIDE.search(line) for line in body)
+    plain = ["    return items(o, o, o, fp_environment(o))"] if looks_outside else body
+    return [f"def items{_ARGUMENTS}:", *body, "def plain(o):", *plain]

@@ -14,6 +14,7 @@ from profiles.fhirpath.typed.value import (
     BOOLEANS,
     NUMERIC,
     QUANTITIES,
+    READABLE,
     TEMPORAL,
     TEXTUAL,
     Names,
@@ -280,7 +281,7 @@ def _is_distinct(c: Conditions, node: Call, me: Value, want: bool) -> str:
 def _text_test(template: str) -> Callable[[Conditions, Call, Value, bool], str]:
     def run(c: Conditions, node: Call, me: Value, want: bool) -> str:
         base, argument = c.base(node, me), c.value(node.arguments[0], me)
-        if base.kind not in TEXTUAL or argument.kind not in TEXTUAL:
+        if base.kind not in READABLE or argument.kind not in TEXTUAL:
             raise Untypable
         return f"{template.format(base.single, argument.single)} is {want}"
 
@@ -289,7 +290,7 @@ def _text_test(template: str) -> Callable[[Conditions, Call, Value, bool], str]:
 
 def _matches(c: Conditions, node: Call, me: Value, want: bool) -> str:
     base, argument = c.base(node, me), node.arguments[0]
-    if base.kind not in TEXTUAL or len(node.arguments) > 1:
+    if base.kind not in READABLE or len(node.arguments) > 1:
         raise Untypable
     if not isinstance(argument, Literal) or not isinstance(argument.value, str):
         raise Untypable

@@ -8,11 +8,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from profiles.fhirpath import temporal
-from profiles.fhirpath.functions.conversions import to_integer
+from profiles.fhirpath.environment import Environment
+from profiles.fhirpath.functions.conversions import to_integer, to_text
+from profiles.fhirpath.functions.strings import MAX_RESULT
 from profiles.fhirpath.model import fhir_type, type_of_resource
 from profiles.fhirpath.quantity import from_fhir
 from profiles.fhirpath.regex import pattern
 from profiles.fhirpath.values import _CONVERTERS, equal, identity, order
+
+FEW = 16
+"""Values that are compared with each other rather than hashed."""
 
 
 class Bail(Exception):
@@ -68,6 +73,11 @@ def fp_single(values: list[Any]) -> Any:
 def fp_at(values: list[Any], position: int) -> Any:
     """The value at a place or None."""
     return values[position] if position < len(values) else None
+
+
+def fp_last(values: list[Any]) -> Any:
+    """The last value or None."""
+    return values[-1] if values else None
 
 
 def fp_has(owner: Any, keys: tuple[str, ...]) -> bool:
@@ -193,6 +203,13 @@ def fp_union(*lists: list[Any]) -> list[Any]:
     filled = [values for values in lists if values]
     if len(filled) == 1 and len(filled[0]) == 1:
         return filled[0]
+    if sum(map(len, filled)) <= FEW:
+        few: list[Any] = []
+        for values in filled:
+            for value in values:
+                if value not in few:
+                    few.append(value)
+        return few
     seen: dict[Any, Any] = {}
     for values in filled:
         for value in values:
@@ -257,6 +274,58 @@ def fp_join(a: Any, b: Any) -> str:
     return (fp_text(a) or "") + (fp_text(b) or "")
 
 
+def fp_upper(value: Any) -> Any:
+    """`upper()`."""
+    return None if value is None else value.upper()
+
+
+def fp_lower(value: Any) -> Any:
+    """`lower()`."""
+    return None if value is None else value.lower()
+
+
+def fp_trim(value: Any) -> Any:
+    """`trim()`."""
+    return None if value is None else value.strip()
+
+
+def fp_replace(value: Any, old: str, new: str) -> Any:
+    """`replace()` of a text that is not empty; Bail where the result could be too long."""
+    if value is None:
+        return None
+    if (len(value) + 1) * len(new) > MAX_RESULT:
+        raise Bail
+    return value.replace(old, new)
+
+
+def fp_length(value: Any) -> int | None:
+    """`length()`."""
+    return None if fp_text(value) is None else len(value)
+
+
+def fp_split(value: Any, separator: str) -> list[str]:
+    """`split()`."""
+    return [] if fp_text(value) is None else value.split(separator)
+
+
+def fp_join_all(values: list[Any], separator: str) -> str | None:
+    """`join()`."""
+    return separator.join([value for value in values if value is not None]) if values else None
+
+
+def fp_written(value: Any) -> str | None:
+    """`toString()` of a number."""
+    return None if value is None else to_text(value)
+
+
+def fp_intersect(values: list[Any], others: list[Any]) -> list[Any]:
+    """The values of one type that are in both, without repeats."""
+    if len(values) * len(others) <= FEW * FEW:
+        return fp_union([value for value in values if value in others])
+    known = {identity(value) for value in others}
+    return fp_union([value for value in values if identity(value) in known])
+
+
 def fp_substring(value: Any, start: int, length: int | None = None) -> Any:
     """`substring()`."""
     if fp_text(value) is None or not 0 <= start < len(value):
@@ -270,6 +339,11 @@ def fp_items(value: Any, type_name: str) -> list[Any]:
         return []
     kind = fhir_type(type_name)
     return [(value, (type_of_resource(value) or kind) if kind.open else kind, None)]
+
+
+def fp_environment(resource: dict[str, Any]) -> Environment:
+    """The environment of a resource and nothing else, for the parts that are left to closures."""
+    return Environment([(resource, type_of_resource(resource), None)], {})
 
 
 def fp_target(reference: Any) -> str | None:

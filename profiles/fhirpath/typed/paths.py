@@ -19,7 +19,7 @@ from profiles.fhirpath.syntax import (
     TypeTest,
     Union,
 )
-from profiles.fhirpath.typed.value import TEXTUAL, Names, Untypable, Value, get, has, keys_of, system
+from profiles.fhirpath.typed.value import NUMERIC, READABLE, TEXTUAL, Names, Untypable, Value, get, has, keys_of, system
 
 _EXTERNAL = {
     "ucum": "http://unitsofmeasure.org",
@@ -71,6 +71,8 @@ class Paths:
         if base.type is None or base.type.primitive or base.type.namespace != "FHIR":
             raise Untypable
         element = base.type.elements.get(name)
+        if element is None and base.type.open:
+            element = fhir_type("DomainResource").elements.get(name)
         if element is None:
             raise Untypable
         if base.clauses:
@@ -96,8 +98,13 @@ class Paths:
         if not owner.isidentifier():
             owner = self.names.new()
             clauses = (*clauses, f"for {owner} in fp_one({base.code})")
-        source = f"fp_many({owner}, {key!r})" if type_.primitive else f"{owner}.get({key!r}, ())"
-        present = None if base.clauses else has(base.code, keys_of(base.type.elements[key]))  # type: ignore[union-attr]
+        source = f"{owner}.get({key!r}, ())"
+        if type_.primitive:
+            source = (
+                f"({owner}[{key!r}] if {key!r} in {owner} and '_{key}' not in {owner} else fp_many({owner}, {key!r}))"
+            )
+        keys = (key, f"_{key}") if type_.primitive else (key,)
+        present = None if base.clauses else has(base.code, keys)
         return Value(item, type_, (*clauses, f"for {item} in {source}"), present)
 
     def narrow(self, value: Value, type_: Type) -> Value:
@@ -254,6 +261,18 @@ def _first(paths: Paths, node: Call, me: Value) -> Value:
     return Value(f"fp_at({base.listed}, 0)", base.type) if base.clauses else base
 
 
+def _last(paths: Paths, node: Call, me: Value) -> Value:
+    base = paths.base(node, me)
+    if base.type is None:
+        raise Untypable
+    return Value(f"fp_last({base.listed})", base.type) if base.clauses else base
+
+
+def _single(paths: Paths, node: Call, me: Value) -> Value:
+    base = paths.base(node, me)
+    return Value(base.single, base.type) if base.type is not None and base.clauses else base
+
+
 def _slice(text: str) -> Callable[[Paths, Call, Value], Value]:
     def run(paths: Paths, node: Call, me: Value) -> Value:
         base = paths.base(node, me)
@@ -295,10 +314,86 @@ def _to_integer(paths: Paths, node: Call, me: Value) -> Value:
 
 def _substring(paths: Paths, node: Call, me: Value) -> Value:
     base = paths.base(node, me)
-    if base.kind not in TEXTUAL or not all(isinstance(a, Literal) and type(a.value) is int for a in node.arguments):
+    if base.kind not in READABLE or not all(isinstance(a, Literal) and type(a.value) is int for a in node.arguments):
         raise Untypable
     numbers = ", ".join(repr(a.value) for a in node.arguments if isinstance(a, Literal))
     return system("String", f"fp_substring({base.single}, {numbers})")
+
+
+def _text(name: str) -> Callable[[Paths, Call, Value], Value]:
+    """A function of a text and literal texts that yields a text."""
+
+    def run(paths: Paths, node: Call, me: Value) -> Value:
+        base = paths.base(node, me)
+        if base.kind not in READABLE:
+            raise Untypable
+        return system("String", f"fp_{name}({', '.join([base.single, *_literal_texts(node)])})")
+
+    return run
+
+
+def _literal_texts(node: Call) -> list[str]:
+    values = [argument.value for argument in node.arguments if isinstance(argument, Literal)]
+    if len(values) != len(node.arguments) or not all(isinstance(value, str) and value for value in values):
+        raise Untypable
+    return [repr(value) for value in values]
+
+
+def _to_string(paths: Paths, node: Call, me: Value) -> Value:
+    base = paths.base(node, me)
+    if base.kind in READABLE:
+        return system("String", f"fp_text({base.single})")
+    if base.kind not in NUMERIC:
+        raise Untypable
+    return system("String", f"fp_written({base.single})")
+
+
+def _length(paths: Paths, node: Call, me: Value) -> Value:
+    base = paths.base(node, me)
+    if base.kind not in READABLE:
+        raise Untypable
+    return system("Integer", f"fp_length({base.single})")
+
+
+def _split(paths: Paths, node: Call, me: Value) -> Value:
+    base = paths.base(node, me)
+    if base.kind not in READABLE:
+        raise Untypable
+    name = paths.names.new()
+    return system("String", name, clauses=(f"for {name} in fp_split({base.single}, {_literal_texts(node)[0]})",))
+
+
+def _join(paths: Paths, node: Call, me: Value) -> Value:
+    base = paths.base(node, me)
+    if base.kind not in READABLE:
+        raise Untypable
+    separator = _literal_texts(node)[0] if node.arguments else "''"
+    return system("String", f"fp_join_all({base.listed}, {separator})")
+
+
+def _iif(paths: Paths, node: Call, me: Value) -> Value:
+    if node.base is not None:
+        raise Untypable
+    if not paths.is_condition(node.arguments[0]):
+        raise Untypable  # what is no Boolean is an error there, not a truth
+    condition = paths.truth(node.arguments[0], me, True)
+    chosen, *rest = [paths.value(argument, me) for argument in node.arguments[1:]]
+    other = rest[0] if rest else Value("None", chosen.type)
+    if chosen.type is None or other.type is None:
+        raise Untypable
+    textual = chosen.kind in TEXTUAL and other.kind in TEXTUAL
+    kind = chosen.type if chosen.type is other.type else SYSTEM["String" if textual else "Any"]
+    if not (chosen.clauses or other.clauses):
+        return Value(f"({chosen.code} if {condition} else {other.code})", kind)
+    name = paths.names.new()
+    return Value(name, kind, (f"for {name} in ({chosen.listed} if {condition} else {other.listed})",))
+
+
+def _intersect(paths: Paths, node: Call, me: Value) -> Value:
+    parts = [paths.base(node, me), paths.value(node.arguments[0], me)]
+    if not all(_is_plain_object(part.type) or (part.type and part.type.name in TEXTUAL) for part in parts):
+        raise Untypable
+    return _joined(paths, parts, "fp_intersect")
 
 
 def _distinct(paths: Paths, node: Call, me: Value) -> Value:
@@ -324,8 +419,11 @@ _CALLS: dict[str, Callable[[Paths, Call, Value], Value]] = {
     "select": lambda paths, node, me: paths.select(paths.base(node, me), node.arguments[0]),
     "ofType": _of_type,
     "as": lambda paths, node, me: _cast(paths, paths.base(node, me), node, type_argument(node.arguments[0])),
+    "iif": _iif,
     "trace": lambda paths, node, me: paths.base(node, me),
     "first": _first,
+    "last": _last,
+    "single": _single,
     "tail": _slice("1:"),
     "skip": _slice("{}:"),
     "take": _slice(":{}"),
@@ -333,6 +431,15 @@ _CALLS: dict[str, Callable[[Paths, Call, Value], Value]] = {
     "extension": _extension,
     "toInteger": _to_integer,
     "substring": _substring,
+    "toString": _to_string,
+    "length": _length,
+    "upper": _text("upper"),
+    "lower": _text("lower"),
+    "trim": _text("trim"),
+    "replace": _text("replace"),
+    "split": _split,
+    "join": _join,
+    "intersect": _intersect,
     "distinct": _distinct,
     "combine": _combine,
     "union": _combine,

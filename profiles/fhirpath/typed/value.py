@@ -15,6 +15,8 @@ NUMERIC = frozenset(("decimal", "integer", "positiveInt", "unsignedInt", "Intege
 TEXTUAL = frozenset(
     ("base64Binary", "canonical", "code", "id", "markdown", "oid", "string", "uri", "url", "uuid", "xhtml", "String")
 )
+READABLE = TEXTUAL | TEMPORAL
+"""Types whose JSON is text: text functions read a date as it is written."""
 QUANTITIES = frozenset(("Quantity", "Age", "Count", "Distance", "Duration"))
 BOOLEANS = frozenset(("boolean", "Boolean"))
 
@@ -48,6 +50,10 @@ class Value:
     def listed(self) -> str:
         """The Python list of the items, valueless primitives as None."""
         return f"[{self.code} {' '.join(self.clauses)}]" if self.clauses else f"fp_list({self.code})"
+
+    def filtered(self, condition: str) -> str:
+        """The Python list of the items for which a condition holds."""
+        return f"[{self.code} {' '.join(self.clauses)} if {condition}]"
 
     @property
     def exists(self) -> str:
