@@ -19,6 +19,7 @@ import yaml
 from mappings.errors import MappingError, known
 from mappings.expressions import Functions, Items, Scope, compiled, condition, focused, unwrap, with_variables, wrap
 from mappings.positions import Node, Source
+from mappings.quick import ends_in_host_function, quick
 
 Template: TypeAlias = Callable[[Scope], Any]
 """Scope → value, or UNDEFINED where the target gets nothing."""
@@ -104,6 +105,20 @@ class Compiler:
 
         return evaluate
 
+    def values(self, source: Source, node: Node, text: str) -> Callable[[Scope], list[Any]]:
+        """Compile an expression whose results are wanted as Python values."""
+        closure, file, line = self._closure(compiled, source, node, text)
+        shorter = quick(text, self._functions) or (lambda scope: None)
+
+        def evaluate(scope: Scope) -> list[Any]:
+            try:
+                found = shorter(scope)
+                return unwrap(closure(scope.root, scope)) if found is None else found
+            except (ValueError, TypeError, ArithmeticError) as error:
+                raise MappingError(f"in {text!r}: {error}", file, line) from error
+
+        return evaluate
+
     def condition(self, source: Source, node: Node, text: str) -> Callable[[Scope], bool | None]:
         """Compile an expression that is asked for its truth."""
         closure, file, line = self._closure(condition, source, node, text)
@@ -145,12 +160,12 @@ class Compiler:
         if block := _BLOCK.match(value):
             return self._include(source, node, block)
         if found := _LIST.match(value):
-            return self._leaf(_all(self.expression(source, node, found[1])), source, node, found[1])
+            return self._leaf(_all(self.values(source, node, found[1])), source, node, found[1])
         parts = list(_SINGLE.finditer(value))
         if not parts:
             return self._leaf(lambda scope: value, source, node, value)
         empty = [None if part[1] else UNDEFINED for part in parts]
-        expressions = [self.expression(source, node, part[2]) for part in parts]
+        expressions = [self.values(source, node, part[2]) for part in parts]
         if len(parts) == 1 and parts[0][0] == value:
             return self._leaf(_single(expressions[0], empty[0]), source, node, parts[0][2])
         texts = _SINGLE.sub("\0", value).split("\0")
@@ -259,6 +274,9 @@ class Compiler:
                 return self.expression(source, node, found[1])
             single = _SINGLE.match(text)
             if single and single[0] == text:
+                if ends_in_host_function(single[2], self._functions):
+                    values = self.values(source, node, single[2])
+                    return lambda scope: wrap(values(scope)[:1])
                 first = self.expression(source, node, single[2])
                 return lambda scope: first(scope)[:1]
         template = Compiler(self._functions, self._find, names=self._names).node(source, node)
@@ -349,27 +367,27 @@ def shown(path: Path) -> str:
     return path.relative_to(SHIPPED).as_posix() if path.is_relative_to(SHIPPED) else str(path)
 
 
-def _single(expression: Evaluate, empty: Any) -> Template:
+def _single(expression: Callable[[Scope], list[Any]], empty: Any) -> Template:
     def run(scope: Scope) -> Any:
-        result = unwrap(expression(scope)[:1])
+        result = expression(scope)
         return to_json(result[0]) if result else empty
 
     return run
 
 
-def _all(expression: Evaluate) -> Template:
+def _all(expression: Callable[[Scope], list[Any]]) -> Template:
     def run(scope: Scope) -> Any:
-        result = unwrap(expression(scope))
+        result = expression(scope)
         return [to_json(value) for value in result] if result else UNDEFINED
 
     return run
 
 
-def _interpolation(texts: list[str], expressions: list[Evaluate], empty: list[Any]) -> Template:
+def _interpolation(texts: list[str], expressions: list[Callable[[Scope], list[Any]]], empty: list[Any]) -> Template:
     def run(scope: Scope) -> Any:
         made = [texts[0]]
         for text, expression, nothing in zip(texts[1:], expressions, empty, strict=True):
-            result = unwrap(expression(scope)[:1])
+            result = expression(scope)
             if not result:
                 return nothing
             made += (to_text(result[0]), text)
