@@ -13,6 +13,7 @@ from .values import (
     NO_SYSTEM,
     UCUM_SYSTEM,
     Span,
+    comparable,
     folded,
     in_base_units,
     span,
@@ -122,25 +123,27 @@ def _timing(value: dict[str, Any], zone: tzinfo) -> Span | None:
 def _limits(value: dict[str, Any]) -> tuple[Decimal, Decimal] | None:
     """Least and greatest amount of a Quantity (with its comparator), a Money or a Range."""
     if "low" in value or "high" in value:
-        return value.get("low", {}).get("value", -ENDLESS), value.get("high", {}).get("value", ENDLESS)
-    amount = value.get("value")
-    if amount is None or isinstance(amount, str):
-        return None
-    comparator = value.get("comparator", "")
-    return (-ENDLESS if comparator[:1] == "<" else amount), (ENDLESS if comparator[:1] == ">" else amount)
+        ends = value.get("low", {}).get("value", -ENDLESS), value.get("high", {}).get("value", ENDLESS)
+    else:
+        amount, comparator = value.get("value"), value.get("comparator", "")
+        if amount is None or isinstance(amount, str):
+            return None
+        ends = (-ENDLESS if comparator[:1] == "<" else amount), (ENDLESS if comparator[:1] == ">" else amount)
+    low, high = map(comparable, ends)
+    return None if low is None or high is None else (low, high)
 
 
 def _number(rows: Rows, head: Head, value: Any, zone: tzinfo, step: "Step") -> None:
-    limits = _limits(value) if isinstance(value, dict) else (value, value)
+    limits = _limits(value if isinstance(value, dict) else {"value": value})
     if limits:
-        rows["number_index"].append((*head, Decimal(limits[0]), Decimal(limits[1])))
+        rows["number_index"].append((*head, *limits))
 
 
 def _quantity(rows: Rows, head: Head, value: Any, zone: tzinfo, step: "Step") -> None:
     limits = _limits(value) if isinstance(value, dict) else None
     if not limits:
         return
-    low, high = Decimal(limits[0]), Decimal(limits[1])
+    low, high = limits
     measured = value.get("low") or value.get("high") or value
     if "currency" in measured:
         rows["quantity_index"].append(

@@ -15,6 +15,8 @@ from profiles import ucum
 
 LONGEST = 400
 """Characters of a code, id or uri that are kept; what is longer ends in its hash (a b-tree entry has a limit)."""
+LARGEST = 1_000
+"""Digits of a number that is indexed."""
 NO_SYSTEM = 0
 UCUM_SYSTEM = "http://unitsofmeasure.org"
 CURRENCY_SYSTEM = "urn:iso:std:iso:4217"
@@ -24,7 +26,7 @@ LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 _DATE = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
 )
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,6})?", re.ASCII)
 
 
 class Span(NamedTuple):
@@ -98,8 +100,14 @@ def _offset(offset: str | None, zone: tzinfo) -> tzinfo:
 
 
 def number(text: str) -> Decimal | None:
-    """A FHIR decimal, or None."""
-    return Decimal(text) if _NUMBER.fullmatch(text) else None
+    """A FHIR decimal, or None for what is none or too large to compare."""
+    return comparable(Decimal(text)) if _NUMBER.fullmatch(text) else None
+
+
+def comparable(value: Decimal | int) -> Decimal | None:
+    """The number, or None where it has more than LARGEST digits before or after the point."""
+    value = Decimal(value)
+    return value if abs(value.adjusted()) <= LARGEST and len(value.as_tuple().digits) <= LARGEST else None
 
 
 def precision(value: Decimal) -> Decimal:

@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from gateway.store import BadParameter, Change, Store
+from profiles import fhirjson
 from profiles.fhirjson import Resource
 
 HERE, THERE = "rs-melati", "rs-kenanga"
@@ -267,6 +268,9 @@ REFUSED = [
     ("Patient", "birthdate=2026-13-01", "is not a date", None),
     ("Patient", "active:missing=ya", "is not", "true"),
     ("RiskAssessment", "probability=banyak", "is not a number", None),
+    ("RiskAssessment", "probability=1e9999", "is not a number", None),
+    ("Patient", "name:exact=a%00b", "impossible value", None),
+    ("Patient", "_cursor=Wzk5OTk5OTk5OTk5OTk5OTk5OTk5OTldCg", "impossible value", None),
     ("Observation", "value-quantity=5|mg", "is not written", None),
     ("Observation", "subject:Organization=x", "has no modifier :Organization", "Patient"),
     ("Observation", "subject=a b", "is not an id", None),
@@ -444,6 +448,12 @@ async def test_values_longer_than_an_index_entry_are_found(store: Store) -> None
     assert await ids(store, "Patient", "name=kata kata") == ["panjang"]
     assert await ids(store, "Patient", f"name={long.strip()}x") == []
     assert await ids(store, "Patient", f"name:exact={long}") == ["panjang"]
+
+
+async def test_numbers_without_measure_are_stored_and_do_no_harm(store: Store) -> None:
+    raw = b'{"resourceType":"RiskAssessment","prediction":[{"probabilityDecimal":1E+99999},{"probabilityDecimal":0.5}]}'
+    await store.write(HERE, [Change.update(fhirjson.decode(raw), "besar")])
+    assert await ids(store, "RiskAssessment", "probability=0.5") == ["besar"]
 
 
 async def test_a_transaction_finds_what_it_wrote_itself_and_nobody_else_does(hospital: Store) -> None:

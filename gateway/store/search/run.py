@@ -4,7 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
+
 from ..cursor import Cursor
+from ..errors import BadParameter
 from ..extract import LINK
 from ..facilities import Place
 from ..index import SearchIndex
@@ -54,13 +57,16 @@ async def run(
     compartment: tuple[str, str] | None = None,
 ) -> Page:
     """One page of a search. Raises BadParameter for a value that does not fit its parameter."""
+    builder = Builder(place, known)
+    statement, kinds = page(search, builder, compartment, count)
+    try:
+        rows = await connection.fetch(statement, *builder.arguments)
+    except asyncpg.DataError as error:  # a NUL, a number without end
+        raise BadParameter("_cursor" if search.cursor else "search", f"holds an impossible value ({error})") from None
     counted = None
     if search.total != "none":
         builder = Builder(place, known)
         counted = _number(await connection.fetchval(total(search, builder, compartment), *builder.arguments))
-    builder = Builder(place, known)
-    statement, kinds = page(search, builder, compartment, count)
-    rows = await connection.fetch(statement, *builder.arguments)
     shown = rows[:count]
     more = str(Cursor(tuple(shown[-1])[6 : 6 + len(kinds)])) if len(rows) > count and shown else None
     included, warnings = await _included(connection, place, search, known, [(row["key"], row["type"]) for row in shown])
