@@ -69,7 +69,7 @@ class Services:
             organization = facility.organization_id if facility.satusehat else None
             what = facility.profiles, organization
             if what not in made:
-                rules = Rules(organization) if organization else None
+                rules = Rules(organization, wire=False) if organization else None
                 made[what] = Validator([INDONESIA, *([facility.profiles] if facility.profiles else [])], rules)
             self._validators[facility.slug] = made[what]
             self._deliveries[facility.slug] = plan(facility)

@@ -11,7 +11,7 @@ from typing import Any
 from profiles.rules import coded
 from profiles.rules.book import Rule
 from profiles.rules.coded import Check
-from profiles.rules.codes import Lookup
+from profiles.rules.codes import Site
 from profiles.rules.findings import Judgement, Place, objects
 
 EARLIEST = "2014-06-03T00:00:00"
@@ -30,7 +30,7 @@ _UUID = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
 SYS_IDS = re.compile(r"https?://sys-ids\.kemkes\.go\.id/")
 
 
-def present(rule: Rule, lookup: Lookup | None) -> Check:
+def present(rule: Rule, site: Site) -> Check:
     """The element is there and says something; that it is there at all is checked where it is missing."""
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
@@ -40,7 +40,7 @@ def present(rule: Rule, lookup: Lookup | None) -> Check:
     return check
 
 
-def instant(rule: Rule, lookup: Lookup | None) -> Check:
+def instant(rule: Rule, site: Site) -> Check:
     """A dateTime on the wire: `YYYY-MM-DDThh:mm:ss+00:00`. `future`: may lie ahead; `dates`: may lack the time;
     `offset`: another offset than UTC is let through (with a warning), as the server does; `after`: the earliest."""
     future, lenient = rule.args.get("future", False), rule.args.get("offset", False)
@@ -66,7 +66,7 @@ def instant(rule: Rule, lookup: Lookup | None) -> Check:
     return check
 
 
-def pattern(rule: Rule, lookup: Lookup | None) -> Check:
+def pattern(rule: Rule, site: Site) -> Check:
     """A string of a form. `pattern`: the regular expression of all of it; `form`: how people write that form."""
     match = re.compile(rule.args["pattern"]).fullmatch
 
@@ -77,8 +77,8 @@ def pattern(rule: Rule, lookup: Lookup | None) -> Check:
     return check
 
 
-def _shaped(match: Callable[[str], object], type_name: str) -> Callable[[Rule, Lookup | None], Check]:
-    def make(rule: Rule, lookup: Lookup | None) -> Check:
+def _shaped(match: Callable[[str], object], type_name: str) -> Callable[[Rule, Site], Check]:
+    def make(rule: Rule, site: Site) -> Check:
         def check(value: Any, place: Place, judgement: Judgement) -> None:
             if not isinstance(value, str) or not match(value):
                 judgement.report(rule, "type", place, value, type=type_name)
@@ -88,7 +88,7 @@ def _shaped(match: Callable[[str], object], type_name: str) -> Callable[[Rule, L
     return make
 
 
-def number(rule: Rule, lookup: Lookup | None) -> Check:
+def number(rule: Rule, site: Site) -> Check:
     """A JSON number (never a string, never "-"). `integer`: without fraction; `least`: not below."""
     integer, least = rule.args.get("integer", False), rule.args.get("least")
     type_name = "integer" if integer else "decimal"
@@ -102,7 +102,7 @@ def number(rule: Rule, lookup: Lookup | None) -> Check:
     return check
 
 
-def boolean(rule: Rule, lookup: Lookup | None) -> Check:
+def boolean(rule: Rule, site: Site) -> Check:
     """true or false, not a string."""
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
@@ -112,9 +112,9 @@ def boolean(rule: Rule, lookup: Lookup | None) -> Check:
     return check
 
 
-def quantity(rule: Rule, lookup: Lookup | None) -> Check:
+def quantity(rule: Rule, site: Site) -> Check:
     """A Quantity or Age whose value is a JSON number."""
-    judge_value = number(rule, lookup)
+    judge_value = number(rule, site)
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
         if not isinstance(value, dict):
@@ -125,9 +125,9 @@ def quantity(rule: Rule, lookup: Lookup | None) -> Check:
     return check
 
 
-def money(rule: Rule, lookup: Lookup | None) -> Check:
+def money(rule: Rule, site: Site) -> Check:
     """Money in rupiah: `currency` is IDR and `value` a JSON number."""
-    judge_value = number(rule, lookup)
+    judge_value = number(rule, site)
 
     def check(value: Any, place: Place, judgement: Judgement) -> None:
         if not isinstance(value, dict):
@@ -147,7 +147,7 @@ def plain_reference(targets: Iterable[str]) -> Callable[[str], object]:
     return re.compile(f"(?:{types})/[A-Za-z0-9.-]{{1,64}}").fullmatch
 
 
-def reference(rule: Rule, lookup: Lookup | None) -> Check:
+def reference(rule: Rule, site: Site) -> Check:
     """A Reference as the wire wants it: `Type/id`, `#id` of a contained resource, or in a Bundle the `urn:uuid:` of
     another entry. `targets`: the resource types it may lead to; none: any."""
     targets = frozenset(rule.args.get("targets", ()))
@@ -183,7 +183,7 @@ def _inner_type(written: str, judgement: Judgement) -> str | None:
     return judgement.entries.get(written) if judgement.entries is not None else None
 
 
-def identifier(rule: Rule, lookup: Lookup | None) -> Check:
+def identifier(rule: Rule, site: Site) -> Check:
     """An Identifier of one of `systems`: `encounter/{org}` stands for the ministry's `sys-ids` system of the sender's
     own organisation, `{any}` for one of whatever organisation; a full url stands for itself."""
     systems = [_system_pattern(system) for system in rule.args["systems"]]
@@ -225,7 +225,7 @@ def _system_pattern(system: str) -> re.Pattern[str]:
     return re.compile(SYS_IDS.pattern + "".join(organisation.get(part, re.escape(part)) for part in parts))
 
 
-Maker = Callable[[Rule, Lookup | None], Check]
+Maker = Callable[[Rule, Site], Check]
 
 CHECKS: dict[str, Maker] = {
     "required": present,

@@ -6,7 +6,7 @@ from typing import Any
 
 from profiles import definitions
 from profiles.rules.book import Rule, url
-from profiles.rules.codes import Allowed, Codes, Lookup
+from profiles.rules.codes import Allowed, Codes, Site
 from profiles.rules.findings import Judgement, Place
 
 VALUE_SETS = "http://hl7.org/fhir/ValueSet/"
@@ -18,11 +18,11 @@ Check = Callable[[Any, Place, Judgement], None]
 """Judges one value of a rule's element (lists one item at a time) and reports what is wrong with it."""
 
 
-def coding(rule: Rule, lookup: Lookup | None) -> Check:
+def coding(rule: Rule, site: Site) -> Check:
     """A CodeableConcept or Coding. `systems`: those it may come from; `shapes`: a pattern for the codes of one of
     them in this place; `only`: the systems whose codes this rule judges (the others are another rule's);
     `codeless`: systems whose codings may lack a code."""
-    allowed = Allowed(rule.args["systems"], lookup)
+    allowed = Allowed(rule.args["systems"], site.codes)
     shapes = {url(name): re.compile(shape).fullmatch for name, shape in rule.args.get("shapes", {}).items()}
     only = frozenset(map(url, rule.args.get("only", ())))
     codeless = frozenset(map(url, rule.args.get("codeless", ())))
@@ -32,6 +32,8 @@ def coding(rule: Rule, lookup: Lookup | None) -> Check:
     def one(value: dict[str, Any], place: Place, judgement: Judgement) -> None:
         system = str(value.get("system"))
         if system in codeless and "code" not in value:
+            return
+        if not site.wire and allowed[system] is None:  # a record may hold the hospital's own codes beside
             return
         if not only or system in only:
             before = len(judgement.found)
@@ -64,9 +66,9 @@ def coding(rule: Rule, lookup: Lookup | None) -> Check:
     return check
 
 
-def unit(rule: Rule, lookup: Lookup | None) -> Check:
+def unit(rule: Rule, site: Site) -> Check:
     """The unit of a Quantity, where it has a coded one. `systems` it may come from; `codes` narrows them further."""
-    allowed = Allowed(rule.args["systems"], lookup)
+    allowed = Allowed(rule.args["systems"], site.codes)
     wanted = frozenset(rule.args.get("codes", ()))
     good: set[tuple[str, str]] = set()
 
@@ -128,7 +130,7 @@ def _judge_code(
         judgement.report(rule, "code-unknown", place, code, "warning", system=codes.system)
 
 
-def code(rule: Rule, lookup: Lookup | None) -> Check:
+def code(rule: Rule, site: Site) -> Check:
     """A plain code. `values`: the name of the FHIR value set that lists them."""
     known = listed_codes(rule.args["values"])
 

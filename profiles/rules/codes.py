@@ -1,7 +1,8 @@
 """Which codes a system has, as far as this machine knows.
 
 Order: a table that the site loaded, the ministry's tables (`profiles.indonesia`), R4's. A table that is only a part
-(`content` other than `complete`) proves that a code exists, never that it does not.
+(`content` other than `complete`) proves that a code exists, never that it does not. Of the large systems only the codes
+that the ministry's own examples use are shipped (`data/seen.json`).
 """
 
 import re
@@ -14,6 +15,14 @@ from profiles.rules.book import table, url
 
 Lookup = Callable[[str], frozenset[str] | None]
 """A site's own tables: code system url → all its codes, or None where it has no table of it."""
+
+
+class Site(NamedTuple):
+    """What the judge is told of the place where it judges: its own code tables, and whether what it judges is in the
+    ministry's wire format or a hospital's own record."""
+
+    codes: Lookup | None = None
+    wire: bool = True
 
 
 class Codes(NamedTuple):

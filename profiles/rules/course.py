@@ -89,16 +89,16 @@ def _contiguous(rule: Rule, encounter: Resource, history: list[Step], judgement:
 
 
 def _class(rule: Rule, encounter: Resource, history: list[Step], judgement: Judgement) -> None:
-    """A stay has an inpatient class of service, an outpatient visit an outpatient one."""
+    """Where it is now, a stay has an inpatient class of service and an outpatient visit an outpatient one."""
     kind = encounter.get("class")
     wanted = table("courses")["service-class"].get(str(kind.get("code")) if isinstance(kind, dict) else "")
-    if wanted is None:
+    locations = objects(encounter.get("location"))
+    if wanted is None or not locations:
         return
-    for index, location in enumerate(objects(encounter.get("location"))):
-        place: Place = (None, "location", index)
-        for system in _service_classes(location):
-            if not system.endswith(wanted):
-                judgement.report(rule, "service-class", (place, "extension", -1), system, "warning", wanted=wanted)
+    place: Place = (None, "location", len(locations) - 1)
+    for system in _service_classes(locations[-1]):
+        if not system.endswith(wanted):
+            judgement.report(rule, "service-class", (place, "extension", -1), system, "warning", wanted=wanted)
 
 
 def _service_classes(location: Step) -> Iterator[str]:

@@ -14,7 +14,7 @@ from profiles.fhirpath import FHIRPathError
 from profiles.rules import bundle, reply
 from profiles.rules.book import Rule, rules
 from profiles.rules.checks import CHECKS
-from profiles.rules.codes import Lookup
+from profiles.rules.codes import Lookup, Site
 from profiles.rules.course import course
 from profiles.rules.fast import compile_fast
 from profiles.rules.findings import Finding, Judgement, Place, objects
@@ -35,21 +35,22 @@ CONTAINED = frozenset({"Coverage", "Medication"})
 class _Book:
     """The compiled rules of one resource type."""
 
-    def __init__(self, resource_type: str, lookup: Lookup | None, wire: bool) -> None:
+    def __init__(self, resource_type: str, site: Site) -> None:
         self.whole: list[Whole] = []
         self._top = Node()
         for rule in rules():
-            if rule.resource == resource_type and rule.local:
-                self._add(rule, lookup, not wire and rule.check in FORM)
+            if rule.resource == resource_type and rule.local and (site.wire or rule.args.get("record", True)):
+                self._add(rule, site)
         self._fast = compile_fast(resource_type, self._top)
 
-    def _add(self, rule: Rule, lookup: Lookup | None, form: bool) -> None:
-        """Add a rule; of a rule of `form` only the demand counts, and not even that of an identifier."""
+    def _add(self, rule: Rule, site: Site) -> None:
+        """Add a rule; of one of form only the demand counts in a record, and not even that of an identifier."""
+        form = not site.wire and rule.check in FORM
         if (rule.args.get("required") or rule.check == "required") and not (form and rule.check == "identifier"):
             for element in rule.elements:
                 self._top.need(rule, element.split("."))
         if rule.check in CHECKS and not form:
-            check = CHECKS[rule.check](rule, lookup)
+            check = CHECKS[rule.check](rule, site)
             for element in rule.elements:
                 self._top.check(rule, check, element.split("."))
         elif rule.check in WHOLE:
@@ -91,12 +92,12 @@ class Rules:
 
     `organization_id`: the sender's own SATUSEHAT Organization id; None takes whichever organisation the payload names
     first, and holds it to that one. `codes`: the site's own code tables, asked before the shipped ones. `wire`: False
-    judges a hospital's own record, which has yet to be put into the ministry's form: local time, identifiers and
-    references are as good there.
+    judges a hospital's own record, which has yet to be put into the ministry's form: local time, identifiers, codes
+    and references are as good there.
     """
 
     def __init__(self, organization_id: str | None = None, codes: Lookup | None = None, *, wire: bool = True) -> None:
-        self._org, self._codes, self._wire = organization_id, codes, wire
+        self._org, self._site = organization_id, Site(codes, wire)
         self._books: dict[str, _Book] = {}
 
     def judge(self, resource: Resource, now: str | None = None) -> list[Issue]:
@@ -111,7 +112,7 @@ class Rules:
         judgement = Judgement(resource, self._org, now or time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()))
         kind = resource.get("resourceType")
         if kind == "Bundle":
-            bundle.judge(resource, judgement, self._one, urls=self._wire)
+            bundle.judge(resource, judgement, self._one, urls=self._site.wire)
         elif isinstance(kind, str):
             judgement.turn_to(resource)
             self._one(resource, judgement)
@@ -134,7 +135,7 @@ class Rules:
 
     def _book(self, resource_type: str) -> _Book:
         if resource_type not in self._books:
-            self._books[resource_type] = _Book(resource_type, self._codes, self._wire)
+            self._books[resource_type] = _Book(resource_type, self._site)
         return self._books[resource_type]
 
     def _one(self, resource: Resource, judgement: Judgement) -> None:

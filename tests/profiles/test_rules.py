@@ -229,13 +229,17 @@ def test_a_hospitals_own_record_may_be_in_its_own_form_but_not_incomplete() -> N
     visit = base("Encounter") | {"identifier": [{"system": "https://rs.example.org/kunjungan", "value": "1"}]}
     visit["subject"] = {"reference": "https://rs.example.org/fhir/Patient/1"}
     visit["location"][0]["period"] = {"start": "2025-03-04T09:10:00+07:00"}
+    visit["serviceType"]["coding"].append({"system": "https://rs.example.org/poli", "code": "PD"})
     assert record.judge(visit, NOW) == []
-    assert {"10117", "10118", "10290"} <= _numbers(visit)
+    assert {"10117", "10118", "10290", "10327"} <= _numbers(visit)
     del visit["subject"], visit["diagnosis"]
     assert {issue.rule for issue in record.judge(visit, NOW)} == {"10118", "10457"}
     bundle = base("Bundle")
     del bundle["entry"][0]["fullUrl"]
     assert record.judge(bundle, NOW) == []
+    referral = base("ServiceRequest")
+    del referral["encounter"], referral["performer"]
+    assert record.judge(referral, NOW) == []
 
 
 ODD = st.one_of(
