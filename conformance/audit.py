@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from statistics import median
 
 from conformance.model import Delivery, Period, Visit
 
-WAITING = ("due", "leased", "held", "parked")
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Audit:
 def audit(period: Period, visits: Iterable[Visit]) -> Audit:
     """The audit of these visits, by first arrival."""
     paths = [Path(visit) for visit in visits]
-    paths.sort(key=lambda p: (p.arrived is None, p.arrived or p.visit.start or 0, p.visit.reference))
+    paths.sort(key=lambda p: (p.arrived is None, p.arrived or p.visit.start or NEVER, p.visit.reference))
     return Audit(period, tuple(paths))
 
 
