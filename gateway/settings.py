@@ -59,6 +59,7 @@ class Facility(BaseModel):
     refuse: tuple[Literal["profile", "satusehat"], ...] = Field(
         (), description="tiers whose errors refuse a write; base R4 always does, others only hold the submission"
     )
+    require_if_match: bool = Field(False, description="refuse an update, patch or delete by id without If-Match (428)")
     options: dict[str, Any] = Field(
         default_factory=dict, description="choices that mapping modules name in their heads"
     )
@@ -101,9 +102,7 @@ class Settings(BaseSettings):
     request_timeout_s: float = 30.0
 
     deliver: bool = Field(True, description="`gapura serve` delivers, too; false where `gapura worker` does it all")
-    deliver: bool = Field(
-        True, description="deliver in the server itself; false where `gapura worker` does it"
-    )
+    deliver: bool = Field(True, description="deliver in the server itself; false where `gapura worker` does it")
     worker_batch: int = 50
     lease_s: float = 60.0
     max_attempts: int = 20

@@ -57,6 +57,8 @@ def _bundle(kind: str, entries: list[dict[str, Any]], total: int | None, links: 
 
 
 def _links(call: Call, path: str, query: Query, following: str | None) -> list[dict[str, str]]:
+    if call.view.format == "xml":
+        query = [*query, ("_format", "xml")]
     address = f"{call.base}/{path}".rstrip("/")
     links = [{"relation": "self", "url": _url(address, query)}]
     if following is not None:

@@ -117,7 +117,7 @@ class Call:
         """Take parameters of a form body in, beside those of the address."""
         shown, rest = view(pairs)
         if shown != PLAIN:
-            self.view = shown
+            self.view = shown._replace(format=shown.format or self.view.format)
         self.query = [*self.query, *rest]
 
     def shown(self, content: bytes) -> Any:

@@ -40,7 +40,7 @@ def statement(base: str, name: str) -> Resource:
         "software": {"name": "Gapura", "version": version("gapura")},
         "implementation": {"description": name, "url": base},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
+        "format": ["application/fhir+json", "json", "application/fhir+xml", "xml"],
         "patchFormat": ["application/json-patch+json"],
         "rest": [_rest()],
     }

@@ -7,12 +7,14 @@ from gateway.store import Change, new_id
 
 
 async def create(call: Call) -> Answer:
-    """POST Type, with If-None-Exist too. An id in the body is replaced: the server chooses."""
-    call.no_parameters()
+    """POST Type, with If-None-Exist too. An id in the body is replaced: the server chooses.
+
+    Criteria in the address (`POST Type?identifier=…`, as fhirpy and Aidbox write them) mean the same as the header.
+    """
     resource = call.decoded()
     judgement, issues = judge(call, resource)
     change = Change.create(resource, new_id(), judgement=judgement)
-    unless = call.header(b"if-none-exist")
+    unless = call.header(b"if-none-exist") or call.query
     if unless:
         asked = criteria(call.type, unless)
         async with exclusively(call, [asked]) as (transaction, found):

@@ -12,17 +12,17 @@ from urllib.parse import parse_qsl
 from msgspec import Raw
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway import media
 from gateway.errors import FhirError, language
 from gateway.fhir.bundles import http_date
 from gateway.fhir.call import Answer, Call, Query
 from gateway.fhir.routes import Route, find
-from gateway.fhir.view import PLAIN, View, check_accept, prefer, pretty, view
+from gateway.fhir.view import PLAIN, View, prefer, pretty, view
 from gateway.security.door import allow, remote
 from gateway.services import Services
 from gateway.settings import Facility
 from profiles import fhirjson
 
-JSON = (b"content-type", b"application/fhir+json; charset=utf-8")
 WORTH_ZIPPING = 1_000
 ZIP_LEVEL = 4
 
@@ -77,6 +77,8 @@ class FhirRoot:
             allow(call.who, self._facility.slug, route.letter, kind or "*", route.code)
         if method in ("POST", "PUT", "PATCH"):
             call.body = await _body(receive, self._services.settings.max_body_bytes)
+            if call.body and media.brings_xml(call.header(b"content-type")):
+                call.resource = media.read_xml(call.body, self._services.settings)
         answer = await route.handler(call)
         await _send(send, *_response(call, route, answer))
 
@@ -88,8 +90,8 @@ class FhirRoot:
         query: Query = []
         if raw_query:
             how, query = view(_pairs(raw_query))
-        if accept is not None and b"_format" not in raw_query:
-            check_accept(accept)
+        if accept is not None and not how.format and media.accepted(accept) == "xml":
+            how = how._replace(format="xml")
         preferred = headers.get(b"prefer")
         asked = headers.get(b"accept-language")
         default = self._services.settings.language
@@ -160,9 +162,12 @@ def _response(call: Call, route: Route, answer: Answer) -> tuple[int, Headers, b
         headers.append((b"x-gapura-outcome", _counted(issues)))
     status, content = _content(call, route, answer, issues)
     if content:
-        if call.view.pretty:
-            content = pretty(content)
-        headers.append(JSON)
+        if call.view.format == "xml":
+            content = media.to_xml(content, call.services.settings, pretty=call.view.pretty)
+            headers += ((b"content-type", media.XML_TYPE), (b"vary", b"accept"))
+        else:
+            content = pretty(content) if call.view.pretty else content
+            headers.append((b"content-type", media.JSON_TYPE))
         if len(content) > WORTH_ZIPPING and b"gzip" in call.headers.get(b"accept-encoding", b""):
             content = gzip.compress(content, ZIP_LEVEL, mtime=0)
             headers.append((b"content-encoding", b"gzip"))

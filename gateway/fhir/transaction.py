@@ -78,7 +78,7 @@ def _step(entry: Entry) -> Step:
         if entry.route.code not in WRITES:
             raise FhirError("GF-509", element="url", value=call.path, wanted="Type, Type/id or Type?criteria")
         if call.method == "POST":
-            unless = call.header(b"if-none-exist")
+            unless = call.header(b"if-none-exist") or call.query
             return Step(entry, criteria(call.type, unless) if unless else None)
         return Step(entry, None if call.id else criteria(call.type, call.query), call.id)
     except HttpError as error:

@@ -4,15 +4,15 @@ Source: https://hl7.org/fhir/R4/search.html#summary, https://hl7.org/fhir/R4/htt
 """
 
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from gateway.errors import FhirError
+from gateway.media import Format, named
 from profiles import definitions
 from profiles.fhirjson import Resource
 
-JSON_NAMES = frozenset({"json", "application/json", "application/fhir+json", "text/json", "application/*", "*/*"})
 SUMMARIES = ("true", "text", "data", "count", "false")
 SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 RETURNS = ("representation", "minimal", "OperationOutcome")
@@ -22,11 +22,12 @@ Tree = dict[str, "Tree | None"]
 
 
 class View(NamedTuple):
-    """What the caller asked an answer to look like."""
+    """What the caller asked an answer to look like. `format` is empty where `_format` and Accept leave it open."""
 
     pretty: bool = False
     summary: str = "false"
     elements: tuple[str, ...] = ()
+    format: Literal["", "json", "xml"] = ""
 
     @property
     def subset(self) -> bool:
@@ -60,30 +61,15 @@ def prefer(header: bytes) -> Prefer:
     return Prefer(returns, lenient)
 
 
-@lru_cache(maxsize=256)
-def check_accept(header: bytes) -> None:
-    """Raise FhirError GF-104 unless the Accept header leaves room for FHIR JSON (R4)."""
-    refused = ""
-    for part in header.decode("latin-1").split(","):
-        media, _, parameters = part.partition(";")
-        options = dict(item.strip().split("=", 1) for item in parameters.split(";") if "=" in item)
-        fits = media.strip().lower() in JSON_NAMES and options.get("fhirVersion", "4.0").startswith("4.0")
-        if fits and options.get("q") not in ("0", "0.0"):
-            return
-        refused = refused or part.strip()
-    raise FhirError("GF-104", format=refused)
-
-
 def view(query: list[tuple[str, str]]) -> tuple[View, list[tuple[str, str]]]:
     """Split the general parameters off a query. Raises FhirError GF-104, GF-108."""
     pretty, summary = False, "false"
+    form: Format | Literal[""] = ""
     elements: tuple[str, ...] = ()
     rest = []
     for name, value in query:
         if name == "_format":
-            # a + in a URL is a space
-            if value.partition(";")[0].strip().replace(" ", "+").lower() not in JSON_NAMES:
-                raise FhirError("GF-104", format=value)
+            form = named(value)
         elif name == "_pretty":
             pretty = _one_of(name, value, ("true", "false")) == "true"
         elif name == "_summary":
@@ -92,7 +78,7 @@ def view(query: list[tuple[str, str]]) -> tuple[View, list[tuple[str, str]]]:
             elements = tuple(item.strip() for item in value.split(",") if item.strip())
         else:
             rest.append((name, value))
-    return View(pretty, summary, elements), rest
+    return View(pretty, summary, elements, form), rest
 
 
 def _one_of(name: str, value: str, wanted: tuple[str, ...]) -> str:

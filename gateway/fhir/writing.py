@@ -54,10 +54,16 @@ def entry_findings(found: Sequence[Issue], index: int) -> list[Issue]:
 
 
 def expected(call: Call) -> int | None:
-    """The version that `If-Match` names, NEW for `If-None-Match: *`, None for neither. Raises FhirError GF-106."""
+    """The version that `If-Match` names, NEW for `If-None-Match: *`, None for neither.
+
+    Raises FhirError GF-106, and GF-212 where the facility wants a version and none is given.
+    """
     if call.header(b"if-none-match").strip() == "*":
         return NEW
-    return etag(call.header(b"if-match"))
+    given = call.header(b"if-match")
+    if not given and call.id and call.facility.require_if_match:
+        raise FhirError("GF-212", reference=call.reference)
+    return etag(given)
 
 
 def etag(header: str) -> int | None:

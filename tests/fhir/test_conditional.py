@@ -78,3 +78,10 @@ async def test_conditional_patch_needs_its_match(client: httpx.AsyncClient) -> N
     await create(client, patient("RM-1"))
     answer = await client.patch(f"/Patient?{CRITERIA}", content=patch, headers=PATCH)
     assert (answer.status_code, answer.json()["active"]) == (200, True)
+
+
+async def test_criteria_in_the_address_of_a_create_mean_the_same(client: httpx.AsyncClient) -> None:
+    first = await client.post(f"/Patient?{CRITERIA}", json=patient("RM-1"))
+    again = await client.post(f"/Patient?{CRITERIA}", json=patient("RM-1"))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert await count(client) == 1

@@ -28,22 +28,24 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def served(home: Path, *arguments: str, **environment: str) -> AsyncIterator[Served]:
-    """`gapura serve` on a free port, ready; stopped (SIGTERM) when the block ends."""
+async def served(home: Path, *arguments: str, key: str = "", **environment: str) -> AsyncIterator[Served]:
+    """`gapura serve` on a free port, ready; stopped (SIGTERM) when the block ends. `key`: of an earlier start."""
     port = free_port()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GAPURA_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway.cli", "serve", "--port", str(port), *arguments),
-        env={**inherited, "GAPURA_HOME": str(home), "PYTHONUNBUFFERED": "1", **environment},
+        env={**inherited, "GAPURA_HOME": str(home), "GAPURA_ACCESS_LOG": "false", **environment},
         cwd=Path(__file__).parents[2],
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        assert process.stdout is not None
-        await process.stdout.readline()
-        key = (await process.stdout.readline()).decode().strip()
         url = f"http://127.0.0.1:{port}"
-        await _ready(url, process)
+        async with asyncio.timeout(60):
+            if not key:
+                assert process.stdout is not None
+                await process.stdout.readline()
+                key = (await process.stdout.readline()).decode().strip()
+            await _ready(url, process)
         yield Served(url, key, process)
     finally:
         if process.returncode is None:

@@ -1,0 +1,171 @@
+"""The CapabilityStatement declares what there is: the test walks it and does each thing that it declares."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.errors import refusals
+from gateway.fhir.routes import ROUTES
+from profiles import Validator
+from profiles.definitions import RESOURCE_TYPES
+from tests.fhir.support import bundle, entry, error
+
+Json = dict[str, Any]
+SAMPLES: dict[str, str] = {
+    "token": "a",
+    "string": "a",
+    "date": "2026-01-01",
+    "reference": "Patient/1",
+    "uri": "urn:a",
+    "number": "1",
+    "quantity": "1",
+}
+
+
+@pytest.fixture
+async def rest(client: httpx.AsyncClient) -> Json:
+    """CapabilityStatement.rest of the server."""
+    statement = (await client.get("/metadata")).json()
+    assert [i for i in Validator().validate(statement) if i.severity in ("error", "fatal")] == []
+    assert statement["fhirVersion"] == "4.0.1"
+    assert statement["implementation"]["url"] == "http://gateway.test/fhir"
+    (found,) = statement["rest"]
+    return dict(found)
+
+
+async def test_it_declares_every_type_and_every_route(rest: Json) -> None:
+    assert {resource["type"] for resource in rest["resource"]} == RESOURCE_TYPES
+    patient = next(resource for resource in rest["resource"] if resource["type"] == "Patient")
+    declared = {i["code"] for i in patient["interaction"]} | {i["code"] for i in rest["interaction"]}
+    declared |= {f"${operation['name']}" for operation in patient["operation"]}
+    declared |= {f"conditional-{what}" for what in ("update", "delete", "patch")} | {"capabilities"}
+    assert {route.code for route in ROUTES} <= declared
+
+
+# One binary of a type is enough for the interactions that are the same code for all; search differs by type.
+async def test_every_declared_interaction_works(client: httpx.AsyncClient, rest: Json) -> None:
+    basic = next(resource for resource in rest["resource"] if resource["type"] == "Basic")
+    one: Json = {"resourceType": "Basic", "id": "b", "code": {"text": "uji"}}
+    done = {}
+    done["update"] = await client.put("/Basic/b", json=one)
+    done["create"] = await client.post("/Basic", json=one)
+    done["read"] = await client.get("/Basic/b")
+    done["vread"] = await client.get("/Basic/b/_history/1")
+    done["patch"] = await client.patch(
+        "/Basic/b", content="[]", headers={"Content-Type": "application/json-patch+json"}
+    )
+    done["history-instance"] = await client.get("/Basic/b/_history")
+    done["history-type"] = await client.get("/Basic/_history")
+    done["search-type"] = await client.get("/Basic?code:text=uji")
+    done["delete"] = await client.delete("/Basic/b")
+    assert set(done) == {interaction["code"] for interaction in basic["interaction"]}
+    assert {name: answer.status_code for name, answer in done.items() if answer.status_code >= 300} == {}
+    system = {
+        "transaction": await client.post("", json=bundle(entry("GET", "Basic"))),
+        "batch": await client.post("", json=bundle(entry("GET", "Basic"), kind="batch")),
+        "history-system": await client.get("/_history"),
+    }
+    assert set(system) == {interaction["code"] for interaction in rest["interaction"]}
+    assert {answer.status_code for answer in system.values()} == {200}
+
+
+async def test_conditional_interactions_are_declared_as_they_are(client: httpx.AsyncClient, rest: Json) -> None:
+    by_type = {resource["type"]: resource for resource in rest["resource"]}
+    basic, audit = by_type["Basic"], by_type["AuditEvent"]
+    assert basic["conditionalCreate"] is basic["conditionalUpdate"] is basic["updateCreate"] is True
+    assert (basic["conditionalDelete"], basic["conditionalRead"]) == ("single", "full-support")
+    assert {i["code"] for i in audit["interaction"]} == {
+        "read",
+        "vread",
+        "create",
+        "search-type",
+        "history-instance",
+        "history-type",
+    }
+    assert (audit["updateCreate"], audit["conditionalDelete"]) == (False, "not-supported")
+
+
+async def test_every_declared_search_parameter_is_understood(client: httpx.AsyncClient, rest: Json) -> None:
+    refused = {}
+    for resource in rest["resource"]:
+        # one request a type: together they must all be understood, and an undeclared one refuses them
+        query = [
+            (parameter["name"], SAMPLES[parameter["type"]])
+            for parameter in resource["searchParam"]
+            if parameter["type"] in SAMPLES
+        ]
+        assert query, resource["type"]
+        answer = await client.get(f"/{resource['type']}", params=[*query[:12], ("_count", "1")])
+        if answer.status_code != 200:
+            refused[resource["type"]] = answer.text
+        for part in (query[12:24], query[24:36], query[36:48], query[48:]):
+            if part and (answer := await client.get(f"/{resource['type']}", params=part)).status_code != 200:
+                refused[resource["type"]] = answer.text
+    assert refused == {}
+
+
+async def test_every_declared_operation_answers(client: httpx.AsyncClient, rest: Json) -> None:
+    for resource in rest["resource"]:
+        for operation in resource["operation"]:
+            address = f"/{resource['type']}/${operation['name']}"
+            answer = await client.post(address, json={"resourceType": resource["type"]})
+            assert answer.json()["resourceType"] == "OperationOutcome", address
+            assert answer.status_code == 200, address
+
+
+async def test_it_is_the_facilitys_own(client: httpx.AsyncClient) -> None:
+    there = (await client.get("http://gateway.test/rs-kenanga/fhir/metadata")).json()
+    assert there["implementation"] == {
+        "description": "RS Kenanga",
+        "url": "http://gateway.test/rs-kenanga/fhir",
+    }
+
+
+def test_every_refusal_has_both_languages_and_a_remedy() -> None:
+    for number, refusal in refusals().items():
+        for language in ("id", "en"):
+            wrong, remedy = refusal.text[language]
+            assert wrong, number
+            assert remedy, number
+        assert refusal.text["id"] != refusal.text["en"]
+        assert 400 <= refusal.status < 600
+
+
+async def test_validate_judges_without_writing(client: httpx.AsyncClient) -> None:
+    good: Json = {"resourceType": "Basic", "code": {"text": "uji"}}
+    answer = await client.post("/Basic/$validate", json=good)
+    assert answer.status_code == 200
+    assert [i["severity"] for i in answer.json()["issue"]] == ["information"]
+    bad = await client.post("/Basic/$validate", json={"resourceType": "Basic"})
+    assert bad.status_code == 200
+    assert any(i["severity"] == "error" for i in bad.json()["issue"])
+    assert "entry" not in (await client.get("/Basic")).json()
+
+
+async def test_validate_takes_parameters_modes_and_profiles(client: httpx.AsyncClient) -> None:
+    person: Json = {"resourceType": "Patient", "name": [{"text": "Wulan"}]}
+
+    def wrapped(**more: Json) -> Json:
+        rows = [{"name": "resource", "resource": person}, *({"name": n, **v} for n, v in more.items())]
+        return {"resourceType": "Parameters", "parameter": rows}
+
+    profile = "https://fhir.kemkes.go.id/r4/StructureDefinition/Patient"
+    for answer in (
+        await client.post("/Patient/$validate", json=wrapped(mode={"valueCode": "create"})),
+        await client.post("/Patient/$validate", json=wrapped(profile={"valueUri": profile})),
+        await client.post(f"/Patient/$validate?profile={profile}", json=person),
+    ):
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["resourceType"] == "OperationOutcome"
+    stored = (await client.put("/Patient/p", json={**person, "id": "p"})).json()
+    by_id = await client.get("/Patient/p/$validate")
+    assert by_id.json()["resourceType"] == "OperationOutcome"
+    same = await client.post("/Patient/p/$validate?mode=update", json=stored)
+    assert same.status_code == 200
+    error(await client.post("/Patient/p/$validate?mode=update", json={**stored, "id": "q"}), 400, "GF-207")
+    error(await client.post("/Patient/$validate?mode=perhaps", json=person), 400, "GF-108")
+    error(await client.post("/Patient/$validate", json=wrapped(depth={"valueCode": "x"})), 400, "GF-109")
+    error(await client.post("/Patient/$validate"), 400, "GF-111")
+    error(await client.post("/Encounter/$validate", json=person), 400, "GF-303")
+    error(await client.get("/Patient/never/$validate"), 404, "GF-201")
