@@ -102,7 +102,6 @@ class Settings(BaseSettings):
     request_timeout_s: float = 30.0
 
     deliver: bool = Field(True, description="`gapura serve` delivers, too; false where `gapura worker` does it all")
-    deliver: bool = Field(True, description="deliver in the server itself; false where `gapura worker` does it")
     worker_batch: int = 50
     lease_s: float = 60.0
     max_attempts: int = 20
