@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway import media
 from gateway.errors import FhirError, HttpError, Language, language
 from gateway.security.accesslog import AccessLog
 from gateway.security.audit import Visitor
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from gateway.services import Services
 
 log = logging.getLogger(__name__)
-
-JSON = b"application/fhir+json; charset=utf-8"
 
 
 class Door:
@@ -85,8 +84,11 @@ class Door:
         refused = refusal(error, self._services.settings, request_id)
         accept = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
         lang: Language = language(accept.decode("latin-1"), self._services.settings.language)
-        body = json.encode(refused.outcome(lang))
-        headers = [(b"content-type", JSON), (b"content-length", str(len(body)).encode()), *refused.headers]
+        body, kind = json.encode(refused.outcome(lang)), media.JSON_TYPE
+        wants = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+        if media.for_refusal(wants, scope["query_string"]) == "xml":
+            body, kind = media.to_xml(body, self._services.settings), media.XML_TYPE
+        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *refused.headers]
         await send({"type": "http.response.start", "status": refused.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
