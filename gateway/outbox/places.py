@@ -19,7 +19,6 @@ IDS = "https://fhir.kemkes.go.id/id/"
 NIK, ORG_NUMBER = f"{IDS}nik", f"{IDS}org-number"
 IHS = {"patient": f"{IDS}ihs-number", "practitioner": f"{IDS}nakes-his-number"}
 SYSTEM_IDS = "http://sys-ids.kemkes.go.id"
-PUBLIC = (IDS, SYSTEM_IDS)
 INSIDE = frozenset({"resourceType", "id", "meta", "text", "identifier", "managingOrganization", "partOf", "endpoint"})
 
 ABSENT = (
@@ -50,14 +49,15 @@ class Prerequisites:
     async def find(self, needed: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Local → remote `Type/id`, for all of `needed` (kind, local). Raises NotReady with everything that is in the
         way, or a DestinationError."""
-        in_the_way: list[dict[str, Any]] = []
+        in_the_way: list[NotReady] = []
         for kind, local in needed:
             try:
                 self._found[local] = await self._one(kind, local)
             except NotReady as problem:
-                in_the_way += problem.issues
+                in_the_way.append(problem)
         if in_the_way:
-            raise NotReady("missing", tuple(in_the_way))
+            issues = tuple(issue for problem in in_the_way for issue in problem.issues)
+            raise NotReady(in_the_way[0].code or "missing", issues)
         return self._found
 
     async def _one(self, kind: str, local: str) -> str:
@@ -103,17 +103,12 @@ class Prerequisites:
     def _made(self, resource: Resource, system: str, value: str) -> Resource:
         own = {"reference": f"Organization/{self._visit.facility.organization_id}"}
         parent = "partOf" if resource["resourceType"] == "Organization" else "managingOrganization"
-        others = [i for i in resource.get("identifier", ()) if i.get("system") != system and _public(i)]
         return {
             "resourceType": resource["resourceType"],
-            "identifier": [{"use": "official", "system": system, "value": value}, *others],
+            "identifier": [{"use": "official", "system": system, "value": value}],
             parent: own,
             **{key: element for key, element in resource.items() if key not in INSIDE},
         }
-
-
-def _public(identifier: dict[str, Any]) -> bool:
-    return str(identifier.get("system", "")).startswith(PUBLIC)
 
 
 def _identifier(resource: Resource, system: str) -> str | None:

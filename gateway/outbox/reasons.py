@@ -48,9 +48,12 @@ def said(error: DestinationError) -> dict[str, str]:
     to do about it where that is known."""
     issues = getattr(error, "issues", ())
     if issues:
-        return {
-            lang: "; ".join(f"{i[lang].strip().rstrip('.')} [{i['path']}]" for i in issues) for lang in ("id", "en")
-        }
+        return {lang: "; ".join(_told(issue, lang) for issue in issues) for lang in ("id", "en")}
     text = f"{error.text} ({error.code})" if error.code and error.code not in error.text else error.text
     text = f"{text.strip()} [{error.element}]" if error.element else text.strip()
     return {lang: f"{text}. {error.fix[lang]}" if lang in error.fix else text for lang in ("id", "en")}
+
+
+def _told(issue: Mapping[str, Any], lang: str) -> str:
+    text = str(issue[lang]).strip().rstrip(".")
+    return text if issue["path"] in text else f"{text} [{issue['path']}]"
