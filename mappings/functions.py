@@ -1,20 +1,6 @@
-"""What templates may call besides FHIRPath's own functions. Each takes and returns a collection.
+"""What templates may call besides FHIRPath's own functions: docs/mappings.md lists them.
 
-| function | gives |
-|---|---|
-| `resources('Type')` | the resources of that type in the visit |
-| `numbered('system')` | the identifier value of that system, of a resource or of what a reference names |
-| `reference()` | `Type/id` of a resource of the visit |
-| `local()` | a reference as the visit's own `Type/id` |
-| `need('reason')` | the focus; where it is empty the product is held for that reason |
-| `hold('reason')` | nothing, and holds the product; a focus value is shown in the message |
-| `translate('map')` | the target code of a code, Coding, CodeableConcept or Identifier by a ConceptMap of the module |
-| `crosswalk()` | the destination's id of each local reference; the product is held for one that has none |
-| `known()` | the destination's id of each local reference that has one |
-| `stable()` | the uuid that stands for a local reference in every send |
-| `day()` | date or dateTime → its day in the facility's zone |
-| `utc()` | dateTime or instant → the same moment in UTC, `…+00:00` |
-| `phone()` | a telephone number as BPJS wants it: digits, `+62` written as `0` |
+Each takes and returns a collection of Python values; what it needs to know of the call it asks `current`.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,9 +9,10 @@ from typing import Any, TypeAlias
 from mappings import times
 from mappings.conceptmap import ConceptMap
 from mappings.errors import MappingError, Reason, known
-from mappings.run import current
+from mappings.run import Index, current
 
 Function: TypeAlias = Callable[..., list[Any]]
+IDENTIFIER_TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 
 def functions(maps: Mapping[str, ConceptMap], messages: Mapping[str, "Message"]) -> dict[str, Function]:
@@ -36,6 +23,7 @@ def functions(maps: Mapping[str, ConceptMap], messages: Mapping[str, "Message"])
         "translate": lambda focus, name: _translate(maps, focus, name),
         "resources": _resources,
         "numbered": _numbered,
+        "having": _having,
         "reference": _reference,
         "local": lambda focus: [current.get().index.local(str(value)) for value in focus],
         "crosswalk": _crosswalk,
@@ -109,16 +97,33 @@ def _resources(focus: list[Any], kind: list[Any]) -> list[Any]:
     return current.get().index.by_type.get(_one(kind, "the resource type"), [])
 
 
-def _numbered(focus: list[Any], system: list[Any]) -> list[Any]:
-    wanted, index = _one(system, "the identifier system"), current.get().index
-    for value in focus:
-        found = value.get("identifier", ())
-        if "reference" in value and (target := index.resolve(value["reference"])) is not None:
-            found = target.get("identifier", ())
-        for identifier in (found,) if isinstance(found, dict) else found:
-            if identifier.get("system") == wanted and "value" in identifier:
-                return [identifier["value"]]
+def _numbered(focus: list[Any], *systems: list[Any]) -> list[Any]:
+    run = current.get()
+    for system in systems:
+        wanted = _one(system, "the identifier system").replace("{org}", str(run.facility.get("organization_id")))
+        for value in focus:
+            for identifier in _identifiers(value, run.index):
+                if "value" in identifier and (identifier.get("system") == wanted or _is_of_type(identifier, wanted)):
+                    return [identifier["value"]]
     return []
+
+
+def _having(focus: list[Any], *systems: list[Any]) -> list[Any]:
+    return [value for value in focus if _numbered([value], *systems)]
+
+
+def _identifiers(value: Any, index: Index) -> list[dict[str, Any]]:
+    if "reference" in value and (target := index.resolve(value["reference"])) is not None:
+        value = target
+    found = value.get("identifier", [])
+    return [found] if isinstance(found, dict) else found
+
+
+def _is_of_type(identifier: dict[str, Any], code: str) -> bool:
+    return "/" not in code and any(
+        coding.get("system") == IDENTIFIER_TYPES and coding.get("code") == code
+        for coding in identifier.get("type", {}).get("coding", ())
+    )
 
 
 def _reference(focus: list[Any]) -> list[Any]:

@@ -19,7 +19,7 @@ import yaml
 from mappings.errors import MappingError, known
 from mappings.expressions import Functions, Items, Scope, compiled, condition, focused, unwrap, with_variables, wrap
 from mappings.positions import Node, Source
-from mappings.quick import ends_in_host_function, quick
+from mappings.quick import GENERAL, keeps_no_type, quick, quick_truth
 
 Template: TypeAlias = Callable[[Scope], Any]
 """Scope → value, or UNDEFINED where the target gets nothing."""
@@ -122,10 +122,12 @@ class Compiler:
     def condition(self, source: Source, node: Node, text: str) -> Callable[[Scope], bool | None]:
         """Compile an expression that is asked for its truth."""
         closure, file, line = self._closure(condition, source, node, text)
+        shorter = quick_truth(text, self._functions)
 
         def holds(scope: Scope) -> bool | None:
             try:
-                return closure(scope.root, scope)
+                found = shorter(scope)
+                return closure(scope.root, scope) if found is GENERAL else bool(found)
             except (ValueError, TypeError, ArithmeticError) as error:
                 raise MappingError(f"in {text!r}: {error}", file, line) from error
 
@@ -271,16 +273,19 @@ class Compiler:
         text = source.plain(node) if isinstance(node, yaml.ScalarNode) else None
         if isinstance(text, str):
             if found := _LIST.match(text):
-                return self.expression(source, node, found[1])
+                return self._items(source, node, found[1])
             single = _SINGLE.match(text)
             if single and single[0] == text:
-                if ends_in_host_function(single[2], self._functions):
-                    values = self.values(source, node, single[2])
-                    return lambda scope: wrap(values(scope)[:1])
-                first = self.expression(source, node, single[2])
+                first = self._items(source, node, single[2])
                 return lambda scope: first(scope)[:1]
         template = Compiler(self._functions, self._find, names=self._names).node(source, node)
         return lambda scope: [] if (value := template(scope)) is UNDEFINED else wrap(value)
+
+    def _items(self, source: Source, node: Node, text: str) -> Evaluate:
+        if not keeps_no_type(text, self._functions):
+            return self.expression(source, node, text)
+        values = self.values(source, node, text)
+        return lambda scope: wrap(values(scope))
 
     def _context(self, source: Source, block: Block) -> Template:
         each, child = self.expression(source, block.key, block.text), self.node(source, block.value)

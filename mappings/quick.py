@@ -14,8 +14,9 @@ from mappings.run import current
 from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirpath import Expression
 from profiles.fhirpath.engine import Compiler
+from profiles.fhirpath.model import UNTYPED
 from profiles.fhirpath.parser import parse
-from profiles.fhirpath.syntax import Call, External, Index, Literal, Member, Node
+from profiles.fhirpath.syntax import Call, External, Literal, Member, Node
 
 Step: TypeAlias = Callable[[list[Any]], list[Any]]
 Values: TypeAlias = Callable[[Scope], list[Any] | None]
@@ -25,51 +26,57 @@ Values: TypeAlias = Callable[[Scope], list[Any] | None]
 def quick(text: str, functions: Functions) -> Values | None:
     """The shorter way of an expression, None where it has not the form."""
     steps: list[Step] = []
-    node = parse(text)
-    while isinstance(node, Call) and node.base is not None and (step := _step(node, functions)):
+    node, begins_with_path = parse(text), False
+    while not isinstance(node, External):
+        step = _call(node, functions)
+        begins_with_path = step is None
+        if step is not None and isinstance(node, Call) and node.base is not None:
+            node = node.base
+        else:
+            split = _path(node, functions)
+            if split is None:
+                return None
+            node, path = split
+            step = _step_of(path, Expression(text, path, None, Compiler({})))
         steps.insert(0, step)
-        node = node.base
-    if isinstance(node, External):
-        return _on_variable(node.name, steps) if steps else None
-    split = _split(node, functions)
-    if split is None:
-        return None
-    name, path = split
-    return _on_resource(name, Expression(text, path, None, Compiler({})), steps)
+    return _values(node.name, steps, begins_with_path)
 
 
-def ends_in_host_function(text: str, functions: Functions) -> bool:
-    """Whether the last call is a host function, so that the result has no FHIR type to lose."""
+def keeps_no_type(text: str, functions: Functions) -> bool:
+    """Whether the results are resources or a host function's, so that as Python values they lose no FHIR type."""
     node = parse(text)
-    return isinstance(node, Call) and node.name in functions
+    return isinstance(node, Call) and (node.name in functions or node.name == "resolve" or _after_resolve(node))
+
+
+def quick_truth(text: str, functions: Functions) -> Callable[[Scope], Any]:
+    """The shorter way of a condition that asks one resource: its truth, or GENERAL where the general way must be gone."""
+    split = _path(parse(text), functions)
+    if split is None or not isinstance(split[0], External):
+        return lambda scope: GENERAL
+    name, expression = split[0].name, Expression(text, split[1], None, Compiler({}))
+
+    def truth(scope: Scope) -> Any:
+        items = scope.variables.get(name)
+        if items is None or len(items) != 1 or items[0].__class__ is not tuple or not items[0][1].is_resource:
+            return GENERAL
+        return expression.test(items[0][0])
+
+    return truth
+
+
+GENERAL: Any = object()
 
 
 class _General(Exception):
     """Data that the shorter way does not cover."""
 
 
-def _on_variable(name: str, steps: list[Step]) -> Values:
+def _values(name: str, steps: list[Step], begins_with_path: bool) -> Values:
     def values(scope: Scope) -> list[Any] | None:
         items = scope.variables.get(name)
-        if items is None:
+        if items is None or (begins_with_path and items and _is_typed_element(items[0])):
             return None
         found = unwrap(items)
-        for step in steps:
-            found = step(found)
-        return found
-
-    return values
-
-
-def _on_resource(name: str, path: Expression, steps: list[Step]) -> Values:
-    def values(scope: Scope) -> list[Any] | None:
-        items = scope.variables.get(name)
-        if items is None or len(items) != 1 or items[0].__class__ is not tuple:
-            return None
-        resource = items[0][0]
-        if resource.__class__ is not dict or "resourceType" not in resource:
-            return None
-        found = path(resource)
         try:
             for step in steps:
                 found = step(found)
@@ -80,17 +87,27 @@ def _on_resource(name: str, path: Expression, steps: list[Step]) -> Values:
     return values
 
 
-def _step(call: Call, functions: Functions) -> Step | None:
-    if call.name == "resolve" and not call.arguments:
-        return _resolved
-    if call.name == "ofType" and isinstance(call.base, Call) and call.base.name == "resolve":
-        kind = call.arguments[0]
-        named = isinstance(kind, Member) and kind.base is None and kind.name in RESOURCE_TYPES
-        return _of_type(kind.name) if named and isinstance(kind, Member) else None
-    if call.name not in functions or not all(isinstance(argument, Literal) for argument in call.arguments):
+def _is_typed_element(item: Any) -> bool:
+    return item.__class__ is tuple and item[1] is not UNTYPED and not item[1].is_resource
+
+
+def _call(node: Node, functions: Functions) -> Step | None:
+    """A call that stands for itself: `resolve()`, `ofType(Resource)` after it, a host function of literals."""
+    if not isinstance(node, Call) or node.base is None:
         return None
-    function, arguments = functions[call.name], [[a.value] for a in call.arguments if isinstance(a, Literal)]
+    if node.name == "resolve":
+        return _resolved
+    if _after_resolve(node):
+        kind = node.arguments[0]
+        return _of_type(kind.name) if isinstance(kind, Member) and kind.name in RESOURCE_TYPES else None
+    if node.name not in functions or not all(isinstance(argument, Literal) for argument in node.arguments):
+        return None
+    function, arguments = functions[node.name], [[a.value] for a in node.arguments if isinstance(a, Literal)]
     return lambda values: function(values, *arguments)
+
+
+def _after_resolve(node: Call) -> bool:
+    return node.name == "ofType" and isinstance(node.base, Call) and node.base.name == "resolve"
 
 
 def _resolved(values: list[Any]) -> list[Any]:
@@ -109,19 +126,54 @@ def _of_type(kind: str) -> Step:
     return lambda values: [value for value in values if value["resourceType"] == kind]
 
 
-def _split(node: Node, functions: Functions) -> tuple[str, Node] | None:
-    """The variable at the left end and the path that follows it, if nothing else in it needs the mapping's scope."""
-    if not isinstance(node, Member | Call | Index) or node.base is None:
+def _path(node: Node, functions: Functions) -> tuple[Node, Node] | None:
+    """Where a path begins (a variable or a call that stands for itself), and the path with its beginning cut off."""
+    if not isinstance(node, Member | Call) or node.base is None:
         return None
-    others = node.parts()[1:]
-    if any(_needs_scope(part, functions) for other in others for part in other.walk()):
+    if any(_needs_scope(part, functions) for other in node.parts()[1:] for part in other.walk()):
         return None
-    if isinstance(node, Call) and (node.name in functions or node.name == "resolve"):
-        return None
-    if isinstance(node.base, External):
-        return (node.base.name, replace(node, base=None)) if not isinstance(node, Index) else None
-    inner = _split(node.base, functions)
+    if isinstance(node.base, External) or _call(node.base, functions) is not None:
+        return node.base, replace(node, base=None)
+    inner = _path(node.base, functions)
     return (inner[0], replace(node, base=inner[1])) if inner else None
+
+
+def _step_of(path: Node, expression: Expression) -> Step:
+    names = _names(path)
+
+    def step(values: list[Any]) -> list[Any]:
+        if not values:
+            return values
+        value = values[0]
+        if len(values) > 1 or value.__class__ is not dict:
+            raise _General
+        if "resourceType" in value:
+            return expression(value)
+        if names is None:
+            raise _General
+        return _walked(value, names)
+
+    return step
+
+
+def _names(path: Node) -> list[str] | None:
+    """The names of a path that is nothing but names."""
+    names: list[str] = []
+    while isinstance(path, Member):
+        names.insert(0, path.name)
+        if path.base is None:
+            return names
+        path = path.base
+    return None
+
+
+def _walked(value: Any, names: list[str]) -> list[Any]:
+    """Names followed in plain JSON; elements of FHIR types have choices and siblings, so these go the general way."""
+    for name in names:
+        value = value.get(name) if value.__class__ is dict else None
+    if value is None:
+        return []
+    return list(value) if value.__class__ is list else [value]
 
 
 def _needs_scope(node: Node, functions: Functions) -> bool:

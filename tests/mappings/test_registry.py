@@ -113,7 +113,7 @@ SLIPS = {
     ("source: visit", "source: bundle"): "unknown source 'bundle'; valid are json, visit",
     ("name: example/cancel", "name: example/other"): "its folder is 'example/cancel'",
     ("when: >-\n      status in", "when: >-\n      statsu in"): "statsu",
-    ("  user:\n    path", "  usr:\n    path"): "user.yaml:1: unknown name in hold() 'user'; valid are number, usr",
+    ("  user:\n    path", "  usr:\n    path"): "user.yaml:4: unknown name in hold() 'user'; valid are number, usr",
     ("template: t_sep.yaml", "template: nowhere.yaml"): "nowhere.yaml",
     ("    text: The", "    txet: The"): "unknown key of an option 'txet'",
 }
