@@ -61,13 +61,13 @@ def entries(bundle: Resource) -> Iterator[Json]:
 
 def findings(bundle: Resource) -> Iterator[Finding]:
     """Every broken rule of a Bundle whose elements are well formed."""
-    type_ = bundle.get("type")
+    type_ = str(bundle.get("type"))
     rows = bundle.get("entry", [])
     if rows.__class__ is not list:
         return
     if "total" in bundle and type_ not in ("searchset", "history"):
         yield Finding("forbidden", ".total", "bdl-1")
-    yield from _whole(bundle, str(type_), rows)
+    yield from _whole(bundle, type_, rows)
     if type_ in RESOLVING:
         yield from _references(rows, type_)
     seen: set[tuple[str, Any]] = set()
@@ -75,18 +75,18 @@ def findings(bundle: Resource) -> Iterator[Finding]:
     for n, entry in enumerate(rows):
         if entry.__class__ is dict:
             at = f".entry[{n}]"
-            yield from _parts(entry, str(type_), at)
-            yield from _identity(entry, str(type_), at, seen, ids)
+            yield from _parts(entry, type_, at)
+            yield from _identity(entry, type_, at, seen, ids)
 
 
 def _references(rows: list[Any], type_: str) -> Iterator[Finding]:
     """References of the entries to others: `urn:` must find one, a document's must find the version that they mean."""
-    versions: dict[str, list[Any]] = {}
+    versions: dict[str, list[str]] = {}
     for entry in rows:
         resource = entry.get("resource") if entry.__class__ is dict else None
         if resource.__class__ is dict:
             url, meta = entry.get("fullUrl"), resource.get("meta")
-            version = meta.get("versionId") if meta.__class__ is dict else None
+            version = str(meta.get("versionId")) if meta.__class__ is dict else "None"
             for key in {str(url), f"{resource.get('resourceType')}/{resource.get('id')}"}:
                 versions.setdefault(key, []).append(version)
     for n, entry in enumerate(rows):
@@ -161,7 +161,7 @@ def _identity(
             yield Finding("fullurl-missing", at, "bundle-fullurl")
         return
     meta = resource.get("meta")
-    version = meta.get("versionId") if meta.__class__ is dict else None
+    version = str(meta.get("versionId")) if meta.__class__ is dict else "None"
     if type_ != "history" and (url, version) in seen:
         yield Finding("fullurl-twice", at + ".fullUrl", "bdl-7", url)
     seen.add((url, version))

@@ -25,6 +25,14 @@ PREDICATES = {
 
 MOST_CHOICES_SHOWN = 12
 
+_KINDS = {
+    **dict.fromkeys(("code", "uri", "url", "canonical", "string", "markdown", "id"), "code"),
+    **dict.fromkeys(("Quantity", "Duration", "Age", "Count", "Distance", "Money", "SimpleQuantity"), "Quantity"),
+    "Coding": "Coding",
+    "CodeableConcept": "CodeableConcept",
+}
+"""Types that bear codes, by the way in which they do."""
+
 
 class Binding(NamedTuple):
     """What an element is bound to: codes that can be listed, or a function that judges one."""
@@ -51,27 +59,43 @@ class Binding(NamedTuple):
         A required binding wants a code; an extensible one is silent where there is only text.
         """
         needed = self.strength == "required"
-        if type_ in ("code", "uri", "url", "canonical", "string", "markdown", "id"):
+        if _KINDS.get(type_) == "code":
             return f"{v}.__class__ is not str or {self.code_test(s, v)}"
         if type_ == "Coding":
             return f"({self._coding(s, v)})" if needed else f"'code' not in {v} or {self._coding(s, v)}"
         if type_ == "CodeableConcept":
             inside = f"any({self._coding(s, 'q')} for q in {v}.get('coding', ()))"
             return inside if needed else f"'coding' not in {v} or {inside}"
-        if type_ in ("Quantity", "Duration", "Age", "Count", "Distance", "Money", "SimpleQuantity"):
+        if _KINDS.get(type_) == "Quantity":
             return f"'code' not in {v} or {self._coding(s, v)}"
         return None
+
+    def loose_test(self, s: Source, type_: str, v: str) -> str | None:
+        """The same condition for a value that may be of any shape; what has the wrong one is taken for absent."""
+        kind = _KINDS.get(type_)
+        if kind is None:
+            return None
+        if self.codes is None:
+            table = str(self.predicate)
+        else:
+            rows = ", ".join(f"{system!r}: {_literal(codes)}" for system, codes in self._by_system())
+            table = s.constant("{" + rows + "}")
+        return f"is_coded({v}, {kind!r}, {table}, {self.strength == 'required'})"
+
+    def _by_system(self) -> list[tuple[str, list[str]]]:
+        systems: dict[str, list[str]] = {}
+        for system, code in self.codes or ():
+            systems.setdefault(system, []).append(code)
+        return sorted(systems.items())
 
     def _coding(self, s: Source, v: str) -> str:
         if self.codes is None:
             return f"{self.predicate}({v}.get('code'))"
-        systems: dict[str, list[str]] = {}
-        for system, code in self.codes:
-            systems.setdefault(system, []).append(code)
+        systems = self._by_system()
         if len(systems) == 1:
-            system, codes = next(iter(systems.items()))
+            system, codes = systems[0]
             return f"{v}.get('code') in {s.constant(_literal(codes))} and {v}.get('system') == {system!r}"
-        table = ", ".join(f"{system!r}: {_literal(codes)}" for system, codes in sorted(systems.items()))
+        table = ", ".join(f"{system!r}: {_literal(codes)}" for system, codes in systems)
         return f"{v}.get('code') in {s.constant('{' + table + '}')}.get({v}.get('system'), ())"
 
 

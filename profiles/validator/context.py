@@ -193,7 +193,7 @@ class Context(Saying):
             self.not_object(v, path, rule)
             return False
         name = v.get("resourceType")
-        if name in RESOURCE_TYPES:
+        if name.__class__ is str and name in RESOURCE_TYPES:
             return True
         if name is None:
             self.bad("resource-type-missing", path, rule)

@@ -68,9 +68,9 @@ class Matcher:
             return
         bound = binding(self.definitions, node.element)
         if bound is not None and bound.strength == "required" and node.types:
-            test = bound.test(self.s, node.types[0]["code"], "y")
+            test = bound.loose_test(self.s, node.types[0]["code"], "y")
             if test is not None:
-                yield f"any({test} for y in {self._at(v, steps)} if y.__class__ in (dict, str))"
+                yield f"any({test} for y in {self._at(v, steps)})"
                 return
         yield from self._fixed(node, steps, v)
 

@@ -284,17 +284,16 @@ class _Profile:
         if bound is None or _binding_key(bound) == _binding_key(node.base.get("binding")):
             return
         found = binding(self.definitions, node.element)
-        test = found.test(s, code, v) if found is not None else None
+        test = found.loose_test(s, code, v) if found is not None else None
         if found is None or test is None:
             return
         complex_ = code not in CONDITIONS
-        guard = f"{v}.__class__ is dict and " if complex_ else ""
         facts = {"valueset": found.url, "codes": found.choices()}
         if found.strength == "required":
             key = "concept-required" if complex_ else "code-required"
-            s.line(f"if {guard}not ({test}): {s.bad(key, path, rule, v, **facts)}")
+            s.line(f"if not ({test}): {s.bad(key, path, rule, v, **facts)}")
         else:
-            s.line(f"if {guard}not ({test}): {s.warn('concept-extensible', path, rule, v, valueset=found.url)}")
+            s.line(f"if not ({test}): {s.warn('concept-extensible', path, rule, v, valueset=found.url)}")
 
     def _invariants(
         self, node: Node, general: Node | None = None, code: str | None = None

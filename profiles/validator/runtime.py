@@ -1,7 +1,7 @@
 """The functions that generated code calls beside its context's methods."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -71,6 +71,37 @@ def is_narrative(v: Any, c: Context) -> bool:
     return False
 
 
+CodeSet = Mapping[str, frozenset[str]] | Callable[[Any], bool]
+"""Codes by system, or a function that judges one."""
+
+
+def is_coded(v: Any, kind: str, codes: CodeSet, needed: bool) -> bool:
+    """True where a value of a coded type is in a set; without a code, where none is `needed`. Takes any shape."""
+    if kind == "code":
+        return v.__class__ is not str or (
+            any(v in held for held in codes.values()) if isinstance(codes, Mapping) else codes(v)
+        )
+    if v.__class__ is not dict:
+        return True
+    if kind == "CodeableConcept":
+        codings = v.get("coding")
+        codings = [q for q in codings if q.__class__ is dict] if codings.__class__ is list else []
+        if not codings:
+            return not needed
+        return any(_has(codes, q.get("system"), q.get("code")) for q in codings)
+    if "code" not in v:
+        return kind == "Quantity" or not needed
+    return _has(codes, v.get("system"), v["code"])
+
+
+def _has(codes: CodeSet, system: Any, code: Any) -> bool:
+    if code.__class__ is not str:
+        return False
+    if not isinstance(codes, Mapping):
+        return codes(code)
+    return system.__class__ is str and code in codes.get(system, ())
+
+
 _MIME = re.compile(r"[A-Za-z0-9*][\w!#$&^.+*-]*/[\w!#$&^.+*-]+(?:\s*;.*)?").fullmatch
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*|[xX](?:-[A-Za-z0-9]{1,8})+").fullmatch
 _MIME_SHORT = frozenset({"xml", "json", "ttl", "html", "text", "none"})
@@ -126,6 +157,8 @@ def invariant(expression: str, type_: str) -> Callable[[Any, Context], bool]:
             return compiled[0](v, resource=c.resource, rootResource=c.root, resolver=c.find) is True
         except FHIRPathError:
             return False  # a condition that cannot be evaluated on this value is not met
+        except typed.BAILS:
+            return True  # the value is not of the shape of its type, which is refused for itself
 
     return test
 
@@ -144,6 +177,7 @@ NAMESPACE: dict[str, Any] = {
     "has_type": has_type,
     "invariant": invariant,
     "is_beyond": is_beyond,
+    "is_coded": is_coded,
     "is_good_reference": is_good_reference,
     "is_language": is_language,
     "is_mime_type": is_mime_type,

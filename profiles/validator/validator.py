@@ -62,8 +62,8 @@ class Validator:
             good = self._accepts(context)
             if not good or context.doubtful:
                 context.report_inner(resource, str(resource.get("resourceType", "Resource")), "Resource")
-            if resource.get("resourceType") in RESOURCE_TYPES:
-                context.tier, extended = "profile", context.extended
+            if str(resource.get("resourceType")) in RESOURCE_TYPES:
+                context.tier, extended = "profile", context.extended or not good
                 for inner, path, within in _resources(resource, str(resource["resourceType"]), context):
                     self._profiles(inner, path, within, profile if inner is resource else None)
                     if inner["resourceType"] == "QuestionnaireResponse":
@@ -127,7 +127,7 @@ def _resources(resource: Resource, path: str, context: Context) -> Iterator[tupl
         rows = resource.get(key)
         for n, row in enumerate(rows) if rows.__class__ is list else ():
             inner, at = (row, f"{path}.{key}[{n}]") if key == "contained" else _held(row, f"{path}.{key}[{n}]")
-            if inner.__class__ is dict and inner.get("resourceType") in RESOURCE_TYPES:
+            if inner.__class__ is dict and str(inner.get("resourceType")) in RESOURCE_TYPES:
                 within = context.inner(inner, resource if key == "contained" else None)
                 yield from _resources(inner, at, within)
 
