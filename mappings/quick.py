@@ -49,7 +49,7 @@ def keeps_no_type(text: str, functions: Functions) -> bool:
 
 
 def quick_truth(text: str, functions: Functions) -> Callable[[Scope], Any]:
-    """The shorter way of a condition that asks one resource: its truth, or GENERAL where the general way must be gone."""
+    """The shorter way of a condition that asks one resource: its truth, or GENERAL for the general way."""
     split = _path(parse(text), functions)
     if split is None or not isinstance(split[0], External):
         return lambda scope: GENERAL

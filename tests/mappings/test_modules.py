@@ -270,3 +270,24 @@ def test_a_demo_visit_moves_as_a_whole(name: str) -> None:
     for bundle, other in zip(written, moved, strict=True):
         births = [[e["resource"].get("birthDate") for e in b["entry"]] for b in (bundle, other)]
         assert births[0] == births[1]
+
+
+@pytest.mark.parametrize("name", VISITS)
+def test_a_demo_visit_is_valid_r4(name: str) -> None:
+    from profiles import Validator
+
+    validator = Validator()
+    for bundle in bundles(name, SENT):
+        errors = [issue for issue in validator.validate(bundle) if issue.severity in ("error", "fatal")]
+        assert [f"{issue.path}: {issue.text('en')}" for issue in errors if issue.tier == "base"] == []
+
+
+@pytest.mark.parametrize("step", ["encounter", "clinical", "close"])
+@pytest.mark.parametrize("name", VISITS)
+def test_the_ministrys_rules_accept_what_is_sent_of_a_visit_without_mistakes(name: str, step: str) -> None:
+    from profiles.rules import Rules
+
+    product = mappings.load("satusehat/visit").step(step)(visit(name), facility=FACILITY, crosswalk=known)
+    broken = {issue.rule for issue in Rules("10000004").judge(product) if issue.severity in ("error", "fatal")}
+    mistakes = {"encounter": {"10336"}, "clinical": {"10003"}, "close": {"10336", "10122"}}
+    assert broken == (mistakes[step] if name == "mistakes" else set())
