@@ -9,7 +9,7 @@ fiftieth of fhirpathpy's median; general ones (mapping leaves, compiled for no t
 import argparse
 import json
 import statistics
-import time
+import timeit
 from collections.abc import Callable
 from typing import Any
 
@@ -69,8 +69,9 @@ RESOURCES = {"Patient": PATIENT, "Observation": OBSERVATION}
 
 DOM_3 = (
     "contained.where((('#'+id in (%resource.descendants().reference | %resource.descendants().as(canonical) | "
-    "%resource.descendants().as(uri) | %resource.descendants().as(url))) or descendants().where(reference = '#').exists()"
-    " or descendants().where(as(canonical) = '#').exists()).not()).empty()"
+    "%resource.descendants().as(uri) | %resource.descendants().as(url))) or "
+    "descendants().where(reference = '#').exists() or"
+    " descendants().where(as(canonical) = '#').exists()).not()).empty()"
 )
 TYPED: list[tuple[str, str]] = [
     ("Patient", DOM_3),
@@ -108,22 +109,16 @@ GENERAL: list[tuple[str, str]] = [
 ]
 
 
-def microseconds(call: Callable[[], Any]) -> float | None:
-    """The least of five means of one call; None where it fails."""
+def microseconds(call: Callable[..., Any], *arguments: Any) -> float | None:
+    """The least mean of many short rounds of one call, which other work disturbs least; None where it fails."""
     try:
-        started = time.perf_counter()
-        for _ in range(10):
-            call()
-        times = max(20, int(0.01 / max((time.perf_counter() - started) / 10, 1e-7)))
+        once = timeit.timeit(lambda: call(*arguments), number=10) / 10
     except Exception:
         return None
-    best = float("inf")
-    for _ in range(5):
-        started = time.perf_counter()
-        for _ in range(times):
-            call()
-        best = min(best, (time.perf_counter() - started) / times)
-    return best * 1e6
+    names = {f"a{n}": argument for n, argument in enumerate(arguments)}
+    timer = timeit.Timer(f"call({', '.join(names)})", globals={"call": call, **names})
+    times = max(5, int(0.002 / max(once, 1e-7)))
+    return min(timer.repeat(25, times)) / times * 1e6
 
 
 def row(kind: str, type_: str, expression: str) -> dict[str, Any]:
@@ -138,9 +133,9 @@ def row(kind: str, type_: str, expression: str) -> dict[str, Any]:
     return {
         "kind": kind,
         "expression": expression,
-        "gapura": microseconds(lambda: ours(resource)),
-        "fhirpathpy": microseconds(lambda: theirs(resource, {"resource": resource})) if theirs else None,
-        "fhirpathrs": microseconds(lambda: fhirpathrs.evaluate(expression, resource)),
+        "gapura": microseconds(ours, resource),
+        "fhirpathpy": microseconds(theirs, resource, {"resource": resource}) if theirs else None,
+        "fhirpathrs": microseconds(fhirpathrs.evaluate, expression, resource),
     }
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from profiles.fhirjson import Resource
 from profiles.fhirpath.engine import Compiler, HostFunction
 from profiles.fhirpath.environment import Environment
 from profiles.fhirpath.errors import FHIRPathError
@@ -13,7 +12,7 @@ from profiles.fhirpath.parser import parse
 from profiles.fhirpath.static import check
 from profiles.fhirpath.syntax import Node
 from profiles.fhirpath.typed import BAILS, Runner, Typed, compile_typed
-from profiles.fhirpath.values import EMPTY, Items, truth, type_of, unwrap, wrap
+from profiles.fhirpath.values import EMPTY, Items, Json, truth, type_of, unwrap, wrap
 
 CACHED = 4096
 """Expressions that `compile` keeps."""
@@ -30,12 +29,13 @@ class Expression:
     turned into plain Python, which runs on well-formed data and leaves the rest to the closures.
     """
 
-    __slots__ = ("_compiler", "_met", "_quick", "_run", "_type", "source", "tree")
+    __slots__ = ("_compiler", "_met", "_plain", "_quick", "_run", "_type", "source", "tree")
 
     def __init__(self, source: str, tree: Node, type_: Type | None, compiler: Compiler) -> None:
         self.source, self.tree, self._type, self._compiler = source, tree, type_, compiler
         self._run = compiler.items(tree)
         self._quick: dict[str | None, Typed] = {}
+        self._plain: dict[str | None, Callable[[Json], list[Any]]] = {}
         self._met: dict[str | None, int] = {}
         if type_ is not None:
             check(tree, type_, compiler.functions)
@@ -58,15 +58,14 @@ class Expression:
     def __call__(self, resource: Any, /, **variables: Any) -> list[Any]:
         """Evaluate on a resource (or an element, when compiled for its type). Raises FHIRPathError."""
         if resource.__class__ is dict:
-            quick = self._quick.get(resource.get("resourceType"))
-            if quick is not None:
-                try:
-                    if not variables:
-                        return quick.plain(resource)
-                    if not quick.minds(variables):
-                        return self._fast(quick, quick.items, resource, variables)  # type: ignore[no-any-return]
-                except BAILS:
-                    pass
+            try:
+                if not variables:
+                    return self._plain[resource.get("resourceType")](resource)
+                quick = self._quick.get(resource.get("resourceType"))
+                if quick is not None and not quick.minds(variables):
+                    return self._fast(quick, quick.items, resource, variables)  # type: ignore[no-any-return]
+            except BAILS:
+                pass
         return unwrap(self._items(resource, variables))
 
     def test(self, resource: Any, /, **variables: Any) -> bool | None:
@@ -92,7 +91,7 @@ class Expression:
             for item in self._items(resource, variables)
         ]
 
-    def _fast(self, quick: Typed, run: Runner, resource: Resource, variables: dict[str, Any]) -> Any:
+    def _fast(self, quick: Typed, run: Runner, resource: Json, variables: dict[str, Any]) -> Any:
         env = Environment(self._root(resource), dict(variables)) if quick.needs_environment else None
         within = variables.get("resource", resource)
         return run(resource, within, variables.get("rootResource", within), env)
@@ -112,6 +111,11 @@ class Expression:
             quick = compile_typed(self.tree, type_, self._compiler)
             if quick is not None:
                 self._quick[name] = quick
+            self._plain[name] = quick.plain if quick is not None else self._closures_only
+
+    def _closures_only(self, resource: Json) -> list[Any]:
+        root = self._root(resource)
+        return unwrap(self._run(root, Environment(root, {})))
 
     def _root(self, resource: Any) -> Items:
         return _root(resource, self._type)

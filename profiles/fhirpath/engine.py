@@ -112,46 +112,39 @@ def _external(compiler: Compiler, node: External) -> Closure:
 
 
 def _member(compiler: Compiler, node: Member) -> Closure:
-    name = node.name
-    if node.base is None:
-        if name[:1].isupper() and is_fhir_type(name):
-            return _root_type(name)
-        return _first_step(name)
-    base = compiler.items(node.base)
+    names = [node.name]
+    start = node.base
+    while isinstance(start, Member):
+        names.insert(0, start.name)
+        start = start.base
+    if start is not None:
+        return _path(compiler.items(start), names)
+    if names[0][:1].isupper() and is_fhir_type(names[0]):
+        root = _root_type(names[0])
+        return _path(root, names[1:]) if names[1:] else root
+    return _path(None, names)
 
-    def step(this: Items, env: Environment) -> Items:
-        out: Items = []
-        for item in base(this, env):
-            if item.__class__ is tuple:
-                value, type_, _ = item
-                element = type_.elements.get(name)
-                if element is None or value.__class__ is not dict:
-                    _rare_step(item, name, out)
-                else:
-                    element.read(value, out)
-            else:
+
+def _path(start: Closure | None, names: list[str]) -> Closure:
+    """The steps of a path in one closure."""
+    steps = tuple(names)
+
+    def path(this: Items, env: Environment) -> Items:
+        items = this if start is None else start(this, env)
+        for name in steps:
+            out: Items = []
+            for item in items:
+                if item.__class__ is tuple:
+                    value, type_, _ = item
+                    element = type_.elements.get(name)
+                    if element is not None and value.__class__ is dict:
+                        element.read(value, out)
+                        continue
                 _rare_step(item, name, out)
-        return out
+            items = out
+        return items
 
-    return step
-
-
-def _first_step(name: str) -> Closure:
-    def step(this: Items, env: Environment) -> Items:
-        out: Items = []
-        for item in this:
-            if item.__class__ is tuple:
-                value, type_, _ = item
-                element = type_.elements.get(name)
-                if element is None or value.__class__ is not dict:
-                    _rare_step(item, name, out)
-                else:
-                    element.read(value, out)
-            else:
-                _rare_step(item, name, out)
-        return out
-
-    return step
+    return path
 
 
 def _rare_step(item: Any, name: str, out: Items) -> None:

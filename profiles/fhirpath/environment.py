@@ -4,12 +4,11 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from profiles.fhirjson import Resource
 from profiles.fhirpath import temporal
 from profiles.fhirpath.errors import FHIRPathError
 from profiles.fhirpath.syntax import Place
 from profiles.fhirpath.temporal import FHIRDateTime
-from profiles.fhirpath.values import EMPTY, Items, unwrap, wrap
+from profiles.fhirpath.values import EMPTY, Items, Json, unwrap, wrap
 
 SYSTEMS = {
     "ucum": "http://unitsofmeasure.org",
@@ -48,15 +47,15 @@ class Environment:
         """One instant for the whole evaluation."""
         return temporal.now()
 
-    def local(self, reference: str) -> Resource | None:
+    def local(self, reference: str) -> Json | None:
         """What a reference means within the data itself: a contained resource, or another entry of the Bundle."""
         if reference.startswith("#"):
             return self._contained.get(reference[1:])
         return self._entries.get(reference)
 
     @cached_property
-    def _contained(self) -> dict[str, Resource]:
-        found: dict[str, Resource] = {}
+    def _contained(self) -> dict[str, Json]:
+        found: dict[str, Json] = {}
         for owner in unwrap([*self.given_items("rootResource"), *self._resource]):
             if owner.__class__ is dict:
                 found.update({part["id"]: part for part in _objects(owner.get("contained")) if "id" in part})
@@ -64,8 +63,8 @@ class Environment:
         return found
 
     @cached_property
-    def _entries(self) -> dict[str, Resource]:
-        found: dict[str, Resource] = {}
+    def _entries(self) -> dict[str, Json]:
+        found: dict[str, Json] = {}
         for bundle in unwrap(self.given_items("rootResource") or self._resource):
             if bundle.__class__ is dict and bundle.get("resourceType") == "Bundle":
                 for entry in _objects(bundle.get("entry")):
@@ -93,7 +92,7 @@ class Environment:
         return self.given.get(name)
 
 
-def _objects(value: Any) -> list[Resource]:
+def _objects(value: Any) -> list[Json]:
     return [part for part in value if part.__class__ is dict] if value.__class__ is list else []
 
 

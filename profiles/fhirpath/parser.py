@@ -109,10 +109,10 @@ class _Parser:
 
     def _operation(self, left: Node, operator: Token, level: int) -> Node:
         if operator.text in ("is", "as"):
-            return TypeTest(operator.place, operator.text, left, self._type_name())
+            return TypeTest(operator.place, left, operator.text, self._type_name())
         right = self._binary(level + 1)
         if operator.text != "|":
-            return Binary(operator.place, operator.text, left, right)
+            return Binary(operator.place, left, operator.text, right)
         self._depth -= 1  # a chain of unions is one flat node, so its length is not depth
         return Union(operator.place, (*(left.branches if isinstance(left, Union) else (left,)), right))
 
@@ -135,7 +135,7 @@ class _Parser:
             self._deeper(token.place)
             operand = self._unary()
             self._depth -= 1
-            return Unary(token.place, token.text, operand)
+            return Unary(token.place, operand, token.text)
         return self._postfix(self._term())
 
     def _postfix(self, node: Node) -> Node:
@@ -171,7 +171,7 @@ class _Parser:
                 self._expect(",")
             arguments.append(self._binary(1))
         self._at += 1
-        return Call(token.place, base, name, tuple(arguments))
+        return Call(token.place, tuple(arguments), base, name)
 
     def _special(self) -> Node:
         token = self._take()

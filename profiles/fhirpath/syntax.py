@@ -1,17 +1,27 @@
 """The expression as a tree. Every node knows its place, a (line, column) counting from 1."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 Place = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
 class Node:
-    """What all parts of an expression have in common."""
+    """What all parts of an expression have in common; made as `Kind(place, field, …)` and not changed afterwards.
 
+    Plain classes, because making a dozen dataclasses would cost a third of this package's import.
+    """
+
+    __slots__ = ("place",)
     place: Place
+
+    def __init__(self, place: Place, *fields: Any) -> None:
+        self.place = place
+        for name, value in zip(self.__slots__, fields, strict=True):
+            setattr(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(repr(getattr(self, name)) for name in self.__slots__)})"
 
     def parts(self) -> "tuple[Node, ...]":
         """The direct sub-expressions."""
@@ -26,36 +36,37 @@ class Node:
             pending.extend(node.parts())
 
 
-@dataclass(frozen=True, slots=True)
 class Literal(Node):
     """A constant System value: bool, int, Decimal, str, Quantity, or a date, dateTime or time."""
 
+    __slots__ = ("value",)
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
 class Empty(Node):
     """`{}`."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class Special(Node):
     """`$this`, `$index`, `$total`; `name` is without the dollar."""
 
+    __slots__ = ("name",)
     name: str
 
 
-@dataclass(frozen=True, slots=True)
 class External(Node):
     """`%name`, also ``%`name` ``."""
 
+    __slots__ = ("name",)
     name: str
 
 
-@dataclass(frozen=True, slots=True)
 class Member(Node):
     """`base.name`, or `name` alone (then `base` is None)."""
 
+    __slots__ = ("base", "name")
     base: Node | None
     name: str
 
@@ -64,23 +75,23 @@ class Member(Node):
         return () if self.base is None else (self.base,)
 
 
-@dataclass(frozen=True, slots=True)
 class Call(Node):
     """`base.name(arguments)`, or `name(arguments)` alone."""
 
+    __slots__ = ("arguments", "base", "name")
+    arguments: tuple[Node, ...]
     base: Node | None
     name: str
-    arguments: tuple[Node, ...]
 
     def parts(self) -> tuple[Node, ...]:
         """See Node."""
         return self.arguments if self.base is None else (self.base, *self.arguments)
 
 
-@dataclass(frozen=True, slots=True)
 class Index(Node):
     """`base[index]`."""
 
+    __slots__ = ("base", "index")
     base: Node
     index: Node
 
@@ -89,24 +100,24 @@ class Index(Node):
         return self.base, self.index
 
 
-@dataclass(frozen=True, slots=True)
 class Unary(Node):
     """`-operand`, `+operand`."""
 
-    operator: str
+    __slots__ = ("operand", "operator")
     operand: Node
+    operator: str
 
     def parts(self) -> tuple[Node, ...]:
         """See Node."""
         return (self.operand,)
 
 
-@dataclass(frozen=True, slots=True)
 class Binary(Node):
     """`left operator right`."""
 
-    operator: str
+    __slots__ = ("left", "operator", "right")
     left: Node
+    operator: str
     right: Node
 
     def parts(self) -> tuple[Node, ...]:
@@ -114,10 +125,10 @@ class Binary(Node):
         return self.left, self.right
 
 
-@dataclass(frozen=True, slots=True)
 class Union(Node):
     """`a | b | c`, one node for the whole chain."""
 
+    __slots__ = ("branches",)
     branches: tuple[Node, ...]
 
     def parts(self) -> tuple[Node, ...]:
@@ -125,12 +136,12 @@ class Union(Node):
         return self.branches
 
 
-@dataclass(frozen=True, slots=True)
 class TypeTest(Node):
     """`operand is type`, `operand as type`."""
 
-    operator: str
+    __slots__ = ("operand", "operator", "type")
     operand: Node
+    operator: str
     type: str
 
     def parts(self) -> tuple[Node, ...]:

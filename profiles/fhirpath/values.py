@@ -17,6 +17,7 @@ from profiles.fhirpath.model import SYSTEM, UNTYPED, Type, type_of_resource
 from profiles.fhirpath.quantity import Quantity
 from profiles.fhirpath.temporal import FHIRDate, FHIRDateTime, FHIRTime, Temporal
 
+Json = dict[str, Any]
 Item = Any
 Items = list[Any]
 Element = tuple[Any, Type, dict[str, Any] | None]

@@ -1,9 +1,5 @@
 """Text. Source: https://hl7.org/fhirpath/N1/#string-manipulation, and https://build.fhir.org/ig/HL7/FHIRPath/#additional-string-functions."""
 
-import base64
-import binascii
-import html
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -169,28 +165,59 @@ def _coded(items: Items, coding: Items, table: dict[str, Callable[[str], str]]) 
         raise FHIRPathError(f"there is no {found[1]!r}; there are {', '.join(table)}")
     try:
         return [table[found[1]](found[0])]
-    except (ValueError, binascii.Error):
+    except ValueError:  # binascii.Error is one too
         return EMPTY
 
 
+def _base64(value: str) -> str:
+    from base64 import b64encode
+
+    return b64encode(value.encode()).decode()
+
+
+def _from_base64(value: str) -> str:
+    from base64 import b64decode
+
+    return b64decode(value, validate=True).decode()
+
+
+def _to_json(value: str) -> str:
+    from json import dumps
+
+    return dumps(value, ensure_ascii=False)[1:-1]
+
+
+def _from_json(value: str) -> str:
+    from json import loads
+
+    return _JSON_ESCAPE.sub(lambda match: str(loads(f'"{match[0]}"')), value)
+
+
+def _to_html(value: str) -> str:
+    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        value = value.replace(char, entity)
+    return value
+
+
+def _from_html(value: str) -> str:
+    from html import unescape as from_html
+
+    return from_html(value)
+
+
+_URL_SAFE, _URL_PLAIN = str.maketrans("+/", "-_"), str.maketrans("-_", "+/")
 _ENCODE: dict[str, Callable[[str], str]] = {
-    "base64": lambda value: base64.b64encode(value.encode()).decode(),
-    "urlbase64": lambda value: base64.urlsafe_b64encode(value.encode()).decode(),
+    "base64": _base64,
+    "urlbase64": lambda value: _base64(value).translate(_URL_SAFE),
     "hex": lambda value: value.encode().hex(),
 }
 _DECODE: dict[str, Callable[[str], str]] = {
-    "base64": lambda value: base64.b64decode(value, validate=True).decode(),
-    "urlbase64": lambda value: base64.b64decode(value, altchars=b"-_", validate=True).decode(),
+    "base64": _from_base64,
+    "urlbase64": lambda value: _from_base64(value.translate(_URL_PLAIN)),
     "hex": lambda value: bytes.fromhex(value).decode(),
 }
-_ESCAPE: dict[str, Callable[[str], str]] = {
-    "html": lambda value: html.escape(value, quote=False).replace('"', "&quot;"),
-    "json": lambda value: json.dumps(value, ensure_ascii=False)[1:-1],
-}
-_UNESCAPE: dict[str, Callable[[str], str]] = {
-    "html": html.unescape,
-    "json": lambda value: _JSON_ESCAPE.sub(lambda match: str(json.loads(f'"{match[0]}"')), value),
-}
+_ESCAPE: dict[str, Callable[[str], str]] = {"html": _to_html, "json": _to_json}
+_UNESCAPE: dict[str, Callable[[str], str]] = {"html": _from_html, "json": _from_json}
 
 
 @function("encode", least=1)

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from profiles.fhirjson import Resource
 from profiles.fhirpath.environment import TERMINOLOGIES, Environment
 from profiles.fhirpath.errors import FHIRPathError
 from profiles.fhirpath.functions.registry import function, truth_function
 from profiles.fhirpath.functions.strings import text
-from profiles.fhirpath.values import EMPTY, Items, boolean, unwrap, wrap
+from profiles.fhirpath.values import EMPTY, Items, Json, boolean, unwrap, wrap
 
 Code = tuple[str | None, str]
 
@@ -125,7 +124,7 @@ def _ancestors(system: str) -> dict[str, frozenset[str]] | None:
     if resource is None:
         return None
     found: dict[str, frozenset[str]] = {}
-    pending: list[tuple[Resource, frozenset[str]]] = [(concept, frozenset()) for concept in resource.get("concept", ())]
+    pending: list[tuple[Json, frozenset[str]]] = [(concept, frozenset()) for concept in resource.get("concept", ())]
     while pending:
         concept, above = pending.pop()
         found[concept["code"]] = above
@@ -133,7 +132,7 @@ def _ancestors(system: str) -> dict[str, frozenset[str]] | None:
     return found
 
 
-def _code_system(url: str) -> Resource | None:
+def _code_system(url: str) -> Json | None:
     from profiles import definitions
 
     return definitions.code_system(url)
@@ -149,7 +148,7 @@ def _displays(system: str) -> dict[str, str | None]:
     return found
 
 
-def _parameters(**values: Any) -> Resource:
+def _parameters(**values: Any) -> Json:
     kinds = {bool: "valueBoolean", str: "valueString"}
     rows = [{"name": name, kinds[type(value)]: value} for name, value in values.items() if value is not None]
     return {"resourceType": "Parameters", "parameter": rows}
@@ -173,7 +172,7 @@ def _service(operation: str, least: int, most: int) -> Callable[[Callable[..., A
 
 
 @_service("validateVS", 2, 3)
-def validate_vs(value_set: Any, coded: Any, parameters: Any = None) -> Resource | None:
+def validate_vs(value_set: Any, coded: Any, parameters: Any = None) -> Json | None:
     """`%terminologies.validateVS(valueSet, coded)`: Parameters with `result`; empty for an unknown value set."""
     url = value_set.get("url") if value_set.__class__ is dict else value_set
     result = None if url is None or coded is None else is_member(coded, url)
@@ -181,7 +180,7 @@ def validate_vs(value_set: Any, coded: Any, parameters: Any = None) -> Resource 
 
 
 @_service("validateCS", 2, 3)
-def validate_cs(code_system: Any, coded: Any, parameters: Any = None) -> Resource | None:
+def validate_cs(code_system: Any, coded: Any, parameters: Any = None) -> Json | None:
     """`%terminologies.validateCS(codeSystem, coded)`: Parameters with `result` and `display`."""
     url = code_system.get("url") if code_system.__class__ is dict else code_system
     known = _displays(url) if url else {}
@@ -192,7 +191,7 @@ def validate_cs(code_system: Any, coded: Any, parameters: Any = None) -> Resourc
 
 
 @_service("lookup", 1, 2)
-def lookup(coded: Any, parameters: Any = None) -> Resource | None:
+def lookup(coded: Any, parameters: Any = None) -> Json | None:
     """`%terminologies.lookup(coded)`: Parameters with `name` and `display`; empty for an unknown code."""
     for system, code in codings(coded):
         resource = _code_system(system) if system else None
@@ -203,7 +202,7 @@ def lookup(coded: Any, parameters: Any = None) -> Resource | None:
 
 
 @_service("expand", 1, 2)
-def expand(value_set: Any, parameters: Any = None) -> Resource | None:
+def expand(value_set: Any, parameters: Any = None) -> Json | None:
     """`%terminologies.expand(valueSet)`: the ValueSet with its expansion; empty where it cannot be enumerated."""
     from profiles import definitions
 
@@ -216,7 +215,7 @@ def expand(value_set: Any, parameters: Any = None) -> Resource | None:
 
 
 @_service("translate", 2, 3)
-def translate(concept_map: Any, coded: Any, parameters: Any = None) -> Resource | None:
+def translate(concept_map: Any, coded: Any, parameters: Any = None) -> Json | None:
     """`%terminologies.translate(conceptMap, coded)`: Parameters with `result` and a `match` for each target.
 
     The map is a ConceptMap resource; one named by its URL is the host's to know.
@@ -233,7 +232,7 @@ def translate(concept_map: Any, coded: Any, parameters: Any = None) -> Resource 
     return answer
 
 
-def _targets(concept_map: Resource, system: str | None, code: str) -> list[list[Resource]]:
+def _targets(concept_map: Json, system: str | None, code: str) -> list[list[Json]]:
     found = []
     for group in concept_map.get("group", ()):
         if system is not None and group.get("source") not in (None, system):

@@ -53,9 +53,9 @@ def condition(
 class Typed(NamedTuple):
     """Generated callables `(value, resource, rootResource, environment)`; `source` is their text.
 
-    `items` yields Python values, `plain` the same of a resource and nothing else, `holds` and `fails` (of conditions only) tell whether it is true or false.
-    `needs_environment` tells that a part is left to closures, `reads_references` that `resolve()` is answered from the
-    text of references, which a host's resolver overrules.
+    `items` yields Python values, `plain` the same of a resource and nothing else, `holds` and `fails` (of conditions
+    only) tell whether it is true or false. `needs_environment` tells that a part is left to closures,
+    `reads_references` that `resolve()` is answered from the text of references, which a host's resolver overrules.
     """
 
     source: str
@@ -85,7 +85,7 @@ class _Parts:
         name = f"k{len(self.globals)}"
         self.globals[name] = self._compiler.condition(node)
         self.closures += 1
-        return f"{name}(fp_items({me.code}, {me.type.name!r}), env)"
+        return f"{name}(fp_items({me.code}, {me.type.name!r}), fp0environment)"
 
     def constant(self, source: str) -> str:
         name = f"k{len(self.globals)}"
@@ -98,7 +98,7 @@ def compile_typed(tree: Node, type_: Type, compiler: Compiler) -> Typed | None:
     if type_.open or any(isinstance(part, External) and part.name not in _KNOWN for part in tree.walk()):
         return None
     parts = _Parts(compiler)
-    writer = Conditions(Value("o", type_), "resource", "root", Names(), parts.fallback, parts.constant)
+    writer = Conditions(Value("o", type_), "fp0resource", "fp0root", Names(), parts.fallback, parts.constant)
     writer.hosts = frozenset(compiler.functions)
     try:
         lines = _condition_lines(writer, tree) if writer.is_condition(tree) else _item_lines(writer, tree)
@@ -115,14 +115,16 @@ def compile_typed(tree: Node, type_: Type, compiler: Compiler) -> Typed | None:
 
 _HEEDED = frozenset(("context", "ucum", "sct", "loinc"))
 _KNOWN = frozenset(("context", "resource", "rootResource", "ucum", "sct", "loinc"))
-_ARGUMENTS = "(o, resource, root, env)"
-_OUTSIDE = re.compile(r"\b(?:resource|root|env)\b")
+# Names that no FHIR key and no literal is likely to hold, for they are replaced in the source of `plain`.
+_PLAIN = {"fp0resource": "o", "fp0root": "o", "fp0environment": "fp_environment(o)"}
+_OUTSIDE = re.compile("|".join(_PLAIN))
+_ARGUMENTS = ", ".join(("o", *_PLAIN))
 
 
 def _condition_lines(writer: Conditions, tree: Node) -> list[str]:
     yes, no = writer.truth(tree, writer.root, True), writer.truth(tree, writer.root, False)
     body = [f"    return [True] if {yes} else [False] if {no} else []"]
-    tests = [f"def holds{_ARGUMENTS}:", f"    return {yes}", f"def fails{_ARGUMENTS}:", f"    return {no}"]
+    tests = [f"def holds({_ARGUMENTS}):", f"    return {yes}", f"def fails({_ARGUMENTS}):", f"    return {no}"]
     return [*tests, *_item_functions(body)]
 
 
@@ -138,7 +140,6 @@ def _item_lines(writer: Conditions, tree: Node) -> list[str]:
 
 
 def _item_functions(body: list[str]) -> list[str]:
-    """`items`, and `plain` for a resource with nothing else: with the same body unless it looks outside."""
-    looks_outside = any(_OUTSIDE.search(line) for line in body)
-    plain = ["    return items(o, o, o, fp_environment(o))"] if looks_outside else body
-    return [f"def items{_ARGUMENTS}:", *body, "def plain(o):", *plain]
+    """`items`, and `plain` for a resource with nothing else."""
+    plain = [_OUTSIDE.sub(lambda match: _PLAIN[match[0]], line) for line in body]
+    return [f"def items({_ARGUMENTS}):", *body, "def plain(o):", *plain]

@@ -49,7 +49,12 @@ class Value:
     @property
     def listed(self) -> str:
         """The Python list of the items, valueless primitives as None."""
-        return f"[{self.code} {' '.join(self.clauses)}]" if self.clauses else f"fp_list({self.code})"
+        if not self.clauses:
+            return f"fp_list({self.code})"
+        head = f"for {self.code} in "
+        if len(self.clauses) == 1 and self.clauses[0].startswith(head):
+            return f"[*{self.clauses[0].removeprefix(head)}]"
+        return f"[{self.code} {' '.join(self.clauses)}]"
 
     def filtered(self, condition: str) -> str:
         """The Python list of the items for which a condition holds."""
@@ -105,7 +110,7 @@ def has(owner: str, keys: tuple[str, ...]) -> str:
         return f"{keys[0]!r} in {owner}"
     if len(keys) == 2:
         return f"({keys[0]!r} in {owner} or {keys[1]!r} in {owner})"
-    return f"fp_has({owner}, {keys!r})"
+    return f"not {owner}.keys().isdisjoint({keys!r})"
 
 
 def get(owner: str, key: str) -> str:
