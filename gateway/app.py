@@ -43,7 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.services = services
     app.add_api_route("/health", health, include_in_schema=True)
-    app.add_api_route("/ready", ready, include_in_schema=True)
+    app.add_api_route("/health/ready", ready, include_in_schema=True)
     app.add_exception_handler(HTTPException, _not_ours)
     app.add_middleware(FhirRoots, services=services)
     app.add_middleware(Door, services=services)

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ZONES = {"WIB": "Asia/Jakarta", "WITA": "Asia/Makassar", "WIT": "Asia/Jayapura"}
 
-RESERVED = frozenset({"fhir", "health", "ready", "api", "console"})
+RESERVED = frozenset({"fhir", "health", "api", "console"})
 """First parts of addresses that no facility may take as its slug."""
 
 

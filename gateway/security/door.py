@@ -37,7 +37,7 @@ class Door:
         self._app, self._services = app, services
         self._count, self._prefix = 0, secrets.token_hex(4)
         statements = (f"/{slug}/fhir/metadata" for slug in services.facilities)
-        self._without_key = frozenset({"/health", "/ready", "/fhir/metadata", *statements})
+        self._without_key = frozenset({"/health", "/health/ready", "/fhir/metadata", *statements})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer why not."""

@@ -216,13 +216,13 @@ async def test_readiness_follows_the_database(settings: Settings, monkeypatch: p
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
-            assert (await client.get("/ready")).status_code == 200
+            assert (await client.get("/health/ready")).status_code == 200
 
             def away() -> None:
                 raise StoreUnavailable("away")
 
             monkeypatch.setattr(app.state.services.store, "connection", away)
-            assert (await client.get("/ready")).status_code == 503
+            assert (await client.get("/health/ready")).status_code == 503
             assert (await client.get("/health")).status_code == 200
             monkeypatch.undo()
 

@@ -16,7 +16,7 @@ from tests.support.server import MakeClient
 ROOT = "http://gateway.test"
 
 
-@pytest.mark.parametrize("path", ["/health", "/ready", "/fhir/metadata", "/rs-kenanga/fhir/metadata"])
+@pytest.mark.parametrize("path", ["/health", "/health/ready", "/fhir/metadata", "/rs-kenanga/fhir/metadata"])
 async def test_only_these_are_open(make_client: MakeClient, path: str) -> None:
     stranger = await make_client(None)
     assert (await stranger.get(f"{ROOT}{path}")).status_code == 200

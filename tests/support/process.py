@@ -57,7 +57,7 @@ async def _ready(url: str, process: asyncio.subprocess.Process) -> None:
     async with httpx.AsyncClient() as client:
         while process.returncode is None:
             try:
-                if (await client.get(f"{url}/ready")).status_code == 200:
+                if (await client.get(f"{url}/health/ready")).status_code == 200:
                     return
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
