@@ -5,6 +5,7 @@ first starts the server, the last stops it, and what a killed process left behin
 It listens on a unix socket only, which nobody but its owner may open.
 """
 
+import atexit
 import fcntl
 import hashlib
 import importlib.util
@@ -96,11 +97,13 @@ class EmbeddedServer:
                 self._launch()
             self._in_use = open(self.home / "postgres.users", "ab")  # noqa: SIM115 - held until stop()
             fcntl.flock(self._in_use, fcntl.LOCK_SH)
+        atexit.register(self.stop)  # an exception that ends the program must not leave a server behind
 
     def stop(self) -> None:
         """Leave the server; stop it if no other process uses it."""
         if self._in_use is None:
             return
+        atexit.unregister(self.stop)
         with self._locked():
             try:
                 fcntl.flock(self._in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -134,6 +134,17 @@ async def test_a_server_left_running_by_a_killed_gateway_is_adopted(home: Path) 
     assert not alive(pid)
 
 
+async def test_a_program_that_ends_with_an_exception_leaves_no_server_behind(home: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from gateway.store.embedded import EmbeddedServer; "
+        "home = Path(sys.argv[1]); EmbeddedServer(home).start(); "
+        "print((home / 'postgres' / 'postmaster.pid').read_text()); 1 / 0"
+    )
+    ended = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", script, str(home)], capture_output=True)
+    assert b"ZeroDivisionError" in ended.stderr
+    assert not alive(int(ended.stdout.split()[0]))
+
+
 async def test_an_initialisation_cut_short_is_begun_anew(home: Path) -> None:
     (home / "postgres").mkdir()
     (home / "postgres" / "half").write_text("")
