@@ -6,7 +6,7 @@ does not have this form, and data that does not fit it, goes the general way.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import copy
 from typing import Any, TypeAlias
 
 from mappings.expressions import Functions, Scope, unwrap
@@ -133,9 +133,16 @@ def _path(node: Node, functions: Functions) -> tuple[Node, Node] | None:
     if any(_needs_scope(part, functions) for other in node.parts()[1:] for part in other.walk()):
         return None
     if isinstance(node.base, External) or _call(node.base, functions) is not None:
-        return node.base, replace(node, base=None)
+        return node.base, _rebased(node, None)
     inner = _path(node.base, functions)
-    return (inner[0], replace(node, base=inner[1])) if inner else None
+    return (inner[0], _rebased(node, inner[1])) if inner else None
+
+
+def _rebased(node: Member | Call, base: Node | None) -> Node:
+    # Nodes are shared and not meant to be changed, so the copy gets its base before anyone sees it.
+    made = copy(node)
+    object.__setattr__(made, "base", base)
+    return made
 
 
 def _step_of(path: Node, expression: Expression) -> Step:
