@@ -86,7 +86,7 @@ class EmbeddedServer:
         """
         if self._in_use:
             return
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
             if not self._answers():
                 self._recover()
