@@ -1,5 +1,6 @@
 """What FHIR adds. Source: https://hl7.org/fhir/R4/fhirpath.html#functions."""
 
+from functools import cache
 from typing import Any
 
 from profiles.fhirpath.environment import Environment
@@ -133,20 +134,40 @@ def html_checks(items: Items) -> bool | None:
 
 @truth_function("conformsTo", least=1, env=True)
 def conforms_to(env: Environment, items: Items, profile: Items) -> bool | None:
-    """`conformsTo(url)`: asks the host's `conforms(resource, url)`; without it, knows FHIR's own types by their URL."""
+    """`conformsTo(url)`: asks the host's `conforms(value, url)`, else the validator with the shipped definitions.
+
+    Of what is no resource only the type can be told. Raises FHIRPathError for a profile that is not known.
+    """
     url = text(profile)
     if not items or url is None:
         return None
     if len(items) > 1:
         raise FHIRPathError("conformsTo() takes one item")
     item = items[0]
-    name = url.removeprefix(_CORE)
-    if name != url and is_fhir_type(name):
-        if fhir_type(name) not in type_of(item).ancestors:
-            return False
-        ask = env.host("conforms")
-        return True if ask is None else bool(ask(item[0], url))
+    value = item[0] if item.__class__ is tuple else item
     ask = env.host("conforms")
-    if ask is None:
+    if ask is not None:
+        return bool(ask(value, url))
+    name = url.removeprefix(_CORE)
+    if name != url and is_fhir_type(name) and fhir_type(name) not in type_of(item).ancestors:
+        return False
+    if value.__class__ is dict and "resourceType" in value:
+        return _is_valid(value, url)
+    if name != url and is_fhir_type(name):
+        return True
+    raise FHIRPathError(f"the profile {url} is not known here")
+
+
+def _is_valid(resource: dict[str, Any], url: str) -> bool:
+    from profiles import definitions
+
+    if definitions.structure(url) is None:
         raise FHIRPathError(f"the profile {url} is not known here")
-    return bool(ask(item[0] if item.__class__ is tuple else item, url))
+    return not any(issue.severity in ("fatal", "error") for issue in _validator().validate(resource, url))
+
+
+@cache
+def _validator() -> Any:
+    from profiles.validator import Validator
+
+    return Validator()

@@ -92,6 +92,17 @@ def test_conforms_to_asks_the_host(patient: dict[str, Any]) -> None:
     assert asked == ["http://example.org/yes", "http://example.org/no"]
 
 
+def test_without_a_host_the_validator_judges_conformance(patient: dict[str, Any]) -> None:
+    core = "http://hl7.org/fhir/StructureDefinition"
+    fit = {"resourceType": "Patient", "gender": "male"}
+    assert evaluate(f"conformsTo('{core}/Patient')", fit) == [True]
+    assert evaluate(f"conformsTo('{core}/Patient')", {**fit, "gender": "unspoken"}) == [False]
+    assert evaluate(f"conformsTo('{core}/Observation')", fit) == [False]
+    assert evaluate(f"gender.conformsTo('{core}/code')", fit) == [True]
+    weight = {"resourceType": "Observation", "status": "final", "code": {"text": "berat"}}
+    assert evaluate(f"conformsTo('{core}/bodyweight')", weight) == [False]
+
+
 def test_trace_tells_the_host(patient: dict[str, Any]) -> None:
     told: list[tuple[str, list[Any]]] = []
     traced = evaluate("name.trace('names', given).use", patient, trace=lambda name, values: told.append((name, values)))
