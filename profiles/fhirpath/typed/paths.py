@@ -19,7 +19,8 @@ from profiles.fhirpath.syntax import (
     TypeTest,
     Union,
 )
-from profiles.fhirpath.typed.value import NUMERIC, READABLE, TEXTUAL, Names, Untypable, Value, get, has, keys_of, system
+from profiles.fhirpath.typed.texts import TEXTS
+from profiles.fhirpath.typed.value import TEXTUAL, Names, Untypable, Value, get, has, keys_of, system
 
 _EXTERNAL = {
     "ucum": "http://unitsofmeasure.org",
@@ -305,72 +306,6 @@ def _extension(paths: Paths, node: Call, me: Value) -> Value:
     return Value(name, fhir_type("Extension"), (*clauses, f"for {name} in fp_extensions({owner}, {url.constant!r})"))
 
 
-def _to_integer(paths: Paths, node: Call, me: Value) -> Value:
-    base = paths.base(node, me)
-    if base.kind not in TEXTUAL and base.kind not in ("integer", "Integer"):
-        raise Untypable
-    return system("Integer", f"fp_to_integer({base.single})")
-
-
-def _substring(paths: Paths, node: Call, me: Value) -> Value:
-    base = paths.base(node, me)
-    if base.kind not in READABLE or not all(isinstance(a, Literal) and type(a.value) is int for a in node.arguments):
-        raise Untypable
-    numbers = ", ".join(repr(a.value) for a in node.arguments if isinstance(a, Literal))
-    return system("String", f"fp_substring({base.single}, {numbers})")
-
-
-def _text(name: str) -> Callable[[Paths, Call, Value], Value]:
-    """A function of a text and literal texts that yields a text."""
-
-    def run(paths: Paths, node: Call, me: Value) -> Value:
-        base = paths.base(node, me)
-        if base.kind not in READABLE:
-            raise Untypable
-        return system("String", f"fp_{name}({', '.join([base.single, *_literal_texts(node)])})")
-
-    return run
-
-
-def _literal_texts(node: Call) -> list[str]:
-    values = [argument.value for argument in node.arguments if isinstance(argument, Literal)]
-    if len(values) != len(node.arguments) or not all(isinstance(value, str) and value for value in values):
-        raise Untypable
-    return [repr(value) for value in values]
-
-
-def _to_string(paths: Paths, node: Call, me: Value) -> Value:
-    base = paths.base(node, me)
-    if base.kind in READABLE:
-        return system("String", f"fp_text({base.single})")
-    if base.kind not in NUMERIC:
-        raise Untypable
-    return system("String", f"fp_written({base.single})")
-
-
-def _length(paths: Paths, node: Call, me: Value) -> Value:
-    base = paths.base(node, me)
-    if base.kind not in READABLE:
-        raise Untypable
-    return system("Integer", f"fp_length({base.single})")
-
-
-def _split(paths: Paths, node: Call, me: Value) -> Value:
-    base = paths.base(node, me)
-    if base.kind not in READABLE:
-        raise Untypable
-    name = paths.names.new()
-    return system("String", name, clauses=(f"for {name} in fp_split({base.single}, {_literal_texts(node)[0]})",))
-
-
-def _join(paths: Paths, node: Call, me: Value) -> Value:
-    base = paths.base(node, me)
-    if base.kind not in READABLE:
-        raise Untypable
-    separator = _literal_texts(node)[0] if node.arguments else "''"
-    return system("String", f"fp_join_all({base.listed}, {separator})")
-
-
 def _iif(paths: Paths, node: Call, me: Value) -> Value:
     if node.base is not None:
         raise Untypable
@@ -415,6 +350,7 @@ def _binary(paths: Paths, node: Binary, me: Value) -> Value:
 
 
 _CALLS: dict[str, Callable[[Paths, Call, Value], Value]] = {
+    **TEXTS,
     "where": lambda paths, node, me: paths.where(paths.base(node, me), node.arguments[0]),
     "select": lambda paths, node, me: paths.select(paths.base(node, me), node.arguments[0]),
     "ofType": _of_type,
@@ -429,16 +365,6 @@ _CALLS: dict[str, Callable[[Paths, Call, Value], Value]] = {
     "take": _slice(":{}"),
     "count": _count,
     "extension": _extension,
-    "toInteger": _to_integer,
-    "substring": _substring,
-    "toString": _to_string,
-    "length": _length,
-    "upper": _text("upper"),
-    "lower": _text("lower"),
-    "trim": _text("trim"),
-    "replace": _text("replace"),
-    "split": _split,
-    "join": _join,
     "intersect": _intersect,
     "distinct": _distinct,
     "combine": _combine,
