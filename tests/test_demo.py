@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
@@ -23,9 +25,9 @@ def gapura(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    home = tmp_path_factory.mktemp("demo")
-    return home, gapura("demo", "--home", str(home))
+def played() -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
+    with TemporaryDirectory(prefix="gapura-") as folder:
+        yield Path(folder), gapura("demo", "--home", folder)
 
 
 def at_home(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

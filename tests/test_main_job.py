@@ -26,11 +26,6 @@ def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path
-
-
 @contextlib.asynccontextmanager
 async def simrs(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {stage.key}"}

@@ -1,13 +1,11 @@
 """Deliveries to the simulated destinations over real HTTP: what arrives there, once, and what comes home."""
 
-import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from gateway.commands.sandbox import facilities_yaml
 from gateway.outbox import admin, delivering, plan
@@ -17,8 +15,6 @@ from gateway.store import Change, Store
 from profiles import Validator, fhirjson
 from tests.outbox import hospital
 from tests.outbox.support import rows, until
-
-SLUGS = itertools.count(1)
 
 
 @dataclass
@@ -78,15 +74,14 @@ class Hospital:
 
 
 @pytest.fixture
-async def here(home: Path, tmp_path: Path, store: Store) -> AsyncIterator[Hospital]:
+async def here(database_url: str, tmp_path: Path) -> AsyncIterator[Hospital]:
     async with running_sandbox() as sandbox:
-        (account,) = yaml.safe_load(facilities_yaml(sandbox))
         accounts = tmp_path / "facilities.yaml"
-        accounts.write_text(yaml.safe_dump([{**account, "slug": f"hospital-{next(SLUGS)}"}]))
-        settings = Settings(home=home, facilities_file=accounts)
-        here = await Store.open(settings)
-        yield Hospital(here, settings, sandbox)
-        await here.close()
+        accounts.write_text(facilities_yaml(sandbox), "utf-8")
+        settings = Settings(home=tmp_path, database_url=database_url, facilities_file=accounts, _env_file=None)
+        store = await Store.open(settings)
+        yield Hospital(store, settings, sandbox)
+        await store.close()
 
 
 def whole_visit() -> list[hospital.Resource]:
