@@ -82,6 +82,10 @@ class Definitions:
         added = self._added.get("StructureDefinition", {}).values()
         return _shipped_extensions() | {s["url"] for s in added if s.get("type") == "Extension"}
 
+    def code_systems(self) -> frozenset[str]:
+        """The urls of every code system that is defined."""
+        return frozenset((*_code_systems, *self._added.get("CodeSystem", ())))
+
     def added(self, kind: str) -> Mapping[str, Definition]:
         """What the site added of one conformance resource type, by url."""
         return self._added.get(kind, {})

@@ -365,6 +365,9 @@ class _Object:
 
     def _binding(self, bound: Binding, m: Member, v: str, path: str, rule: str) -> None:
         s = self.s
+        if m.type == "CodeableConcept" and not self.reports:
+            self._bound_concept(bound, v)
+            return
         test = bound.loose_test(s, m.type, v) if self.reports else bound.test(s, m.type, v)
         if test is None:
             return
@@ -373,6 +376,14 @@ class _Object:
             s.line(f"if not ({test}): {s.bad('concept-required', path, rule, v, **facts)}")
         else:
             s.line(f"if not ({test}): {s.warn('concept-extensible', path, rule, v, valueset=bound.url)}")
+
+    def _bound_concept(self, bound: Binding, v: str) -> None:
+        """The binding of a CodeableConcept in the fast twin: a loop, which is cheaper than `any` of a generator."""
+        s = self.s
+        with s.block(f"for q in {v}.get('coding', ()):"):
+            s.line(f"if {bound.coding_test(s, 'q')}: break")
+        with s.block("else:"):
+            s.line("return False" if bound.strength == "required" else f"if 'coding' in {v}: c.doubtful = True")
 
     def _invariants(self) -> None:
         for rule in invariants.of(self.element, self.path):
@@ -387,6 +398,9 @@ class _Object:
         """The rules of a type that are no FHIRPath."""
         s = self.s
         if self.name in invariants.NATIVE:
+            if self.name == "Coding" and not self.reports:
+                s.line("if o.get('system') in SYSTEMS and not c.accepts_Coding(o): return False")
+                return
             call = f"c.report_{self.name}(o, p)" if self.reports else f"if not c.accepts_{self.name}(o): return False"
             s.line(call)
         if self.name == "Extension":
@@ -396,7 +410,12 @@ class _Object:
         elif self.name == "Reference":
             call = "c.reference(o, p)" if self.reports else "if not is_good_reference(o, c): return False"
             with s.block("if 'reference' in o:"):
-                s.line(call)
+                if not self.reports:
+                    s.line("r = o['reference']")
+                    with s.block("if 'type' in o or not M_relative(r) or r.partition('/')[0] not in RESOURCE_TYPES:"):
+                        s.line(call)
+                else:
+                    s.line(call)
 
     def _own_constraints(self, m: Member, v: str, path: str) -> None:
         if m.type in ("BackboneElement", "Element"):

@@ -34,6 +34,8 @@ class Codes:
 
     def __init__(self, definitions: Definitions) -> None:
         self._definitions = definitions
+        self.systems = definitions.code_systems() | {ICD_10}
+        """The urls of the systems that may be known."""
         self._tables: dict[str, Table | None] = {}
 
     def table(self, system: str) -> Table | None:
@@ -45,7 +47,7 @@ class Codes:
         if system == ICD_10:
             found: Table | None = _icd_10()
         else:
-            definition = self._definitions.code_system(system)
+            definition = self._definitions.code_system(system) if system in self.systems else None
             if definition is None:
                 return None  # not kept: anybody can make up any number of systems
             found = _table(definition)

@@ -33,11 +33,12 @@ class Context(Saying):
         tier: Tier = "base",
         counts: dict[str, int] | None = None,
     ) -> None:
-        super().__init__(engine, issues, tier, {} if counts is None else counts)
+        self.engine, self.issues, self.tier = engine, issues, tier
+        self.counts: dict[str, int] = {} if counts is None else counts
         self.resource, self.root, self.bundle = resource, root, bundle
         self.doubtful = self.extended = False
         self._contained: dict[str, Resource] | None = None
-        self._running: set[tuple[int, str]] = set()
+        self._running: set[tuple[int, str]] | None = None
 
     # ------------------------------------------------------------------ references
 
@@ -238,20 +239,26 @@ class Context(Saying):
             return True
         if "resourceType" in v and type_ not in (v["resourceType"], "Resource", "DomainResource"):
             return False
-        fast, key = self.engine.profile_fast(url), (id(v), url)
-        if fast is None or key in self._running:
+        fast, key, running = self.engine.profile_fast(url), (id(v), url), self._started()
+        if fast is None or key in running:
             return True
-        self._running.add(key)
+        running.add(key)
         within = self if "resourceType" not in v or v is self.resource else self._within(v)
         try:
             return fast(v, within)
         finally:
-            self._running.discard(key)
+            running.discard(key)
             self.doubtful = self.doubtful or within.doubtful
+
+    def _started(self) -> set[tuple[int, str]]:
+        """The judgements of values by profiles that are under way: references may lead round in a circle."""
+        if self._running is None:
+            self._running = set()
+        return self._running
 
     def _within(self, v: Resource) -> "Context":
         within = self.inner(v, self.root if "contained" in self.root else None)
-        within._running = self._running
+        within._running = self._started()
         return within
 
     def conform(self, v: Any, urls: tuple[str, ...], path: str, rule: str) -> None:
@@ -275,12 +282,12 @@ class Context(Saying):
             facts = {"type": type_, "found": v["resourceType"]}
             self.bad("profile-type", path, rule, url, facts)
             return
-        report, key = self.engine.profile_report(url), (id(v), url)
-        if report is None or key in self._running:
+        report, key, running = self.engine.profile_report(url), (id(v), url), self._started()
+        if report is None or key in running:
             return
-        self._running.add(key)
+        running.add(key)
         report(v, path, self if "resourceType" not in v or v is self.resource else self._within(v))
-        self._running.discard(key)
+        running.discard(key)
 
     def aims(self, v: Any, urls: tuple[str, ...]) -> bool:
         """True where a Reference points to something that conforms to one of the profiles, as far as can be seen."""

@@ -89,7 +89,7 @@ class Engine:
         found = self._data_types.get(reports)
         if found is None:
             unit = "types.report" if reports else "types"
-            found = {**NAMESPACE, "KNOWN_EXTENSIONS": self._noted}
+            found = {**NAMESPACE, "KNOWN_EXTENSIONS": self._noted, "SYSTEMS": self.codes.systems}
             self._units.run(unit, lambda: base.data_types_source(self.definitions, reports), found)
             self._data_types[reports] = found
         return found

@@ -95,6 +95,8 @@ _TAG = re.compile(
     r"(?P<attributes>(?:\s++[\w.:-]++\s*+=\s*+(?:\"[^<\"]*+\"|'[^<']*+'))*+)\s*+(?P<empty>/)?>)"
 )
 _ATTRIBUTE = re.compile(r"([\w.:-]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
+_TAGS = re.compile(r"<([^<>]*+)>").findall
+_SIMPLE = {name: "/" + name for name in ELEMENTS}
 _CONTENT = re.compile(r">\s*+[^<\s]").search
 _BARE = re.compile(r"&(?!(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -114,12 +116,16 @@ def _is_plain(text: str) -> bool:
     """True for a faultless narrative of simple tags; False says nothing. Several times as fast as `fault`."""
     if text[:4] != "<div" or text[-6:] != "</div>" or not _CONTENT(text):
         return False
+    tags = _TAGS(text)
+    if len(tags) != text.count("<"):
+        return False
     closing: list[str] = []
-    pieces = text.split("<")
-    last = pieces.pop()
-    for piece in pieces[1:]:
-        tag = piece[: piece.find(">")]
-        if tag[:1] == "/":
+    last = tags.pop()
+    for tag in tags:
+        needed = _SIMPLE.get(tag)
+        if needed is not None:
+            closing.append(needed)
+        elif tag[:1] == "/":
             if closing.pop() != tag or not closing:
                 return False
         else:
@@ -128,7 +134,7 @@ def _is_plain(text: str) -> bool:
                 closing.append(needed)
             elif needed is None:
                 return False
-    if closing != ["/div"] or last != "/div>" or ("&" in text and _BARE.search(text)):
+    if closing != ["/div"] or last != "/div" or ("&" in text and _BARE.search(text)):
         return False
     return text.isprintable() or not _CONTROL.search(text)
 

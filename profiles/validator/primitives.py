@@ -18,6 +18,9 @@ _DAY = (
     rf"(?:{_YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
     rf"|02-(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP}-02-29)"
 )
+# Most days are before the 29th and most instants have no leap second: tried first, these take a third of the time.
+_USUAL_DAY = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+_USUAL_TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])"
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
 _ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _UUID = r"urn:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
@@ -32,9 +35,9 @@ PATTERNS = {
     "canonical": r"\S+",
     "oid": _OID,
     "uuid": _UUID,
-    "date": rf"{_DAY}|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?",
-    "dateTime": rf"{_DAY}(?:T{_CLOCK}{_ZONE})?|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?",
-    "instant": rf"{_DAY}T{_CLOCK}{_ZONE}",
+    "date": rf"{_USUAL_DAY}|{_DAY}|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?",
+    "dateTime": rf"{_USUAL_DAY}{_USUAL_TIME}|{_DAY}(?:T{_CLOCK}{_ZONE})?|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?",
+    "instant": rf"{_USUAL_DAY}{_USUAL_TIME}|{_DAY}T{_CLOCK}{_ZONE}",
     "time": _CLOCK,
 }
 
@@ -59,6 +62,12 @@ CONDITIONS = {
     "positiveInt": _integer(1),
     "base64Binary": "is_base64({v})",
     **{name: f"{{v}}.__class__ is str and M_{name}({{v}})" for name in PATTERNS},
+    # asking for white space first answers for nearly all, at a third of the cost of the pattern
+    **dict.fromkeys(
+        ("uri", "url"), "{v}.__class__ is str and ({v}[:4] != 'urn:' and {v}.split() == [{v}] or M_uri({v}))"
+    ),
+    "canonical": "{v}.__class__ is str and {v}.split() == [{v}]",
+    "code": "{v}.__class__ is str and ({v}.split() == [{v}] or M_code({v}))",
 }
 """Primitive type → Python condition over `{v}`; the names in it are those of `NAMES` and of the runtime."""
 

@@ -17,7 +17,7 @@ _FORM = re.compile(
     r"|(?P<type>[A-Z][A-Za-z]+)(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?|\?\S+)"
     r"|(?!https?:)[a-z][a-z0-9+.\-]*:\S+|https?://\S+"
 ).fullmatch
-_RELATIVE = re.compile(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}").fullmatch
+is_relative = re.compile(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}").fullmatch
 _TYPED_URL = re.compile(r"/([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?$").search
 
 Find = Callable[[str], Resource | None]
@@ -27,7 +27,7 @@ def is_reference(text: Any) -> bool:
     """True for the forms that a literal reference may have."""
     if text.__class__ is not str:
         return False
-    if _RELATIVE(text):
+    if is_relative(text):
         return text.partition("/")[0] in RESOURCE_TYPES
     match = _FORM(text)
     return match is not None and (match["type"] is None or match["type"] in RESOURCE_TYPES)

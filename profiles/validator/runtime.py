@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirpath import FHIRPathError, typed
 from profiles.validator import narrative, references
 from profiles.validator.context import Context
 from profiles.validator.matching import any_conforms, any_fits, at, fits, has_type, is_beyond
 from profiles.validator.primitives import NAMES, satisfies
-from profiles.validator.references import all_used
+from profiles.validator.references import all_used, is_relative
 from profiles.validator.saying import beside
 
 Json = dict[str, Any]
@@ -167,6 +168,8 @@ NAMESPACE: dict[str, Any] = {
     **NAMES,
     **typed.NAMES,
     "BAILS": typed.BAILS,
+    "M_relative": is_relative,
+    "RESOURCE_TYPES": RESOURCE_TYPES,
     "all_used": all_used,
     "any_conforms": any_conforms,
     "any_fits": any_fits,

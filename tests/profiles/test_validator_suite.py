@@ -51,10 +51,18 @@ def test_no_case_breaks_the_validator_and_both_passes_agree(case: dict[str, Any]
 
 # ---------------------------------------------------------------------- HL7's examples
 
-DEFINITIONS = (
-    "StructureDefinition ValueSet CodeSystem SearchParameter ConceptMap OperationDefinition CompartmentDefinition"
-    " CapabilityStatement ImplementationGuide NamingSystem"
-).split()
+DEFINITIONS = [
+    "StructureDefinition",
+    "ValueSet",
+    "CodeSystem",
+    "SearchParameter",
+    "ConceptMap",
+    "OperationDefinition",
+    "CompartmentDefinition",
+    "CapabilityStatement",
+    "ImplementationGuide",
+    "NamingSystem",
+]
 BROKEN = {
     "ActivityDefinition-blood-tubes-supply": "txt-2: the narrative is empty",
     "ActivityDefinition-heart-valve-replacement": "txt-2: the narrative is empty",
