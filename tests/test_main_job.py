@@ -48,7 +48,7 @@ async def get(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
     return found
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 25.0) -> None:
+async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 60.0) -> None:
     """Wait for what must happen; the limit only ends a test that fails."""
     async with asyncio.timeout(seconds):
         while True:

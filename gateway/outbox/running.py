@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gateway.outbox.desk import Desk
+from gateway.outbox.plan import accounts, steps
 from gateway.outbox.satusehat import SatusehatDelivery
 from gateway.outbox.vclaim import VClaimDelivery
 from gateway.outbox.worker import Worker
@@ -24,9 +25,16 @@ async def delivering(store: Store, settings: Settings) -> AsyncIterator[Worker]:
         max_attempts=settings.max_attempts,
     )
     running = asyncio.create_task(worker.run())
+    warming = asyncio.create_task(asyncio.to_thread(_warm, settings))
     try:
         yield worker
     finally:
         worker.stop()
-        await running
+        await asyncio.gather(running, warming)
         await desk.close()
+
+
+def _warm(settings: Settings) -> None:
+    """Compile the mapping modules beside the work: the first write would otherwise wait for it."""
+    for overlay in {facility.mappings for facility in settings.facilities if accounts(facility)}:
+        steps(overlay)

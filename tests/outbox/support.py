@@ -43,7 +43,7 @@ async def working(store: Store, deliver: Deliver, **settings: Any) -> AsyncItera
         await task
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
     """Wait for what must happen; the limit only ends a test that fails."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 (what is waited for lies in the database)

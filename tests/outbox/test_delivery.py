@@ -41,7 +41,7 @@ class Hospital:
                 return await admin.at_rest(connection)
 
         async with delivering(self.store, self.settings):
-            await until(at_rest, 20.0)
+            await until(at_rest)
 
     async def rows(self) -> dict[str, dict[str, Any]]:
         """The newest row of each module and step."""
