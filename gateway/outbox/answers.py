@@ -52,10 +52,11 @@ async def sep_issued(desk: Desk, attempt: Attempt, visit: Visit, made: dict[str,
 
 
 async def sep_changed(desk: Desk, attempt: Attempt, visit: Visit, made: dict[str, Any], reply: Any) -> Settlement:
-    """A SEP was updated: its CoverageEligibilityResponse is as new as the request again."""
+    """A SEP was updated: its CoverageEligibilityResponse is of the moment at which the request was read for it."""
 
     async def answer(transaction: Transaction) -> Answer:
-        return [await _read(transaction, f"CoverageEligibilityResponse/{_response_id(attempt.row)}")], []
+        response = await _read(transaction, f"CoverageEligibilityResponse/{_response_id(attempt.row)}")
+        return [{**response, "created": visit.now.isoformat(timespec="milliseconds")}], []
 
     return await _keep(desk, attempt, visit, made, {"sep": str(reply)}, answer)
 

@@ -52,7 +52,7 @@ class Visit:
                 "options": self.facility.options,
             },
             "crosswalk": self._remote_id,
-            "now": self.now.isoformat(timespec="seconds"),
+            "now": self.now.isoformat(timespec="milliseconds"),
             "focus": focus,
         }
 
@@ -103,11 +103,12 @@ class Desk:
         """The visit as it is now. Raises Held where its Encounter is not there."""
         row = attempt.row
         attempt.watches = frozenset({row.visit, row.source})
+        now = datetime.now(UTC)  # before it is read: what is written from now on is newer than what will be sent
         try:
             bundle = await self.store.visit(row.facility, row.visit.partition("/")[2])
         except (NotFound, Gone) as error:
             raise Held(f"{row.visit} ({error})") from error
-        visit = Visit(self.facility(row.facility), row.visit, bundle, {}, datetime.now(UTC))
+        visit = Visit(self.facility(row.facility), row.visit, bundle, {}, now)
         attempt.watches |= visit.resources.keys() | frozenset(_references(bundle))
         remote = await self.store.remote(row.facility, row.destination, sorted(attempt.watches))
         return replace(visit, remote=remote)

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.commands.sandbox import facilities_yaml
 from gateway.outbox import admin, delivering, plan
-from gateway.sandbox import Sandbox, running_sandbox
+from gateway.sandbox import Fault, Sandbox, running_sandbox
 from gateway.settings import Settings
 from gateway.store import Change, Store
 from profiles import Validator, fhirjson
@@ -33,15 +33,14 @@ class Hospital:
         also = plan(self.settings.facilities[0])
         await self.store.write(self.slug, [Change.update(r, r["id"]) for r in resources], also=also)
 
+    async def at_rest(self) -> bool:
+        async with self.store.connection() as connection:
+            return await admin.at_rest(connection)
+
     async def deliver(self) -> None:
         """Work until nothing moves any more."""
-
-        async def at_rest() -> bool:
-            async with self.store.connection() as connection:
-                return await admin.at_rest(connection)
-
         async with delivering(self.store, self.settings):
-            await until(at_rest)
+            await until(self.at_rest)
 
     async def rows(self) -> dict[str, dict[str, Any]]:
         """The newest row of each module and step."""
@@ -152,6 +151,23 @@ async def test_a_changed_request_updates_its_sep_and_a_cancelled_one_withdraws_i
     assert (await here.response())["status"] == "cancelled"
     identifiers = (await here.read("Encounter", "kunjungan")).get("identifier", [])
     assert not any(identifier["value"] == number for identifier in identifiers)
+
+
+async def test_a_change_while_the_sep_is_being_issued_is_not_lost(here: Hospital) -> None:
+    await here.write(*without(whole_visit(), "Observation"))
+    here.sandbox.fail(Fault(kind="latency", seconds=1.0, system="vclaim", path="/SEP/2.0/insert$"))
+    note = {"url": "https://gapura.dev/fhir/StructureDefinition/sep-note", "valueString": "naik kelas"}
+
+    async def on_the_wire() -> bool:
+        row = (await here.rows()).get("vclaim/sep-insert:insert")
+        return bool(row and row["unsettled"])
+
+    async with delivering(here.store, here.settings):
+        await until(on_the_wire)
+        await here.write({**hospital.wish(), "extension": [note]})
+        await until(here.at_rest)
+    (sep,) = here.seps.values()
+    assert sep["t_sep"]["catatan"] == "naik kelas"
 
 
 async def test_a_sep_of_another_visit_on_the_same_day_is_not_taken_for_this_ones(here: Hospital) -> None:
