@@ -62,7 +62,8 @@ def _or(left: Condition, right: Condition) -> Condition:
 
 def _xor(left: Condition, right: Condition) -> Condition:
     def one(this: Items, env: Any) -> bool | None:
-        a, b = left(this, env), right(this, env)
+        a = left(this, env)
+        b = None if a is None else right(this, env)
         return None if a is None or b is None else a is not b
 
     return one

@@ -7,11 +7,13 @@ from profiles.fhirpath.engine import Closure, Compiler, Condition, as_type, is_t
 from profiles.fhirpath.environment import RESERVED, Environment
 from profiles.fhirpath.errors import FHIRPathError
 from profiles.fhirpath.functions.registry import condition_form, form
+from profiles.fhirpath.functions.strings import text
 from profiles.fhirpath.syntax import Call, Node, Special, Unary
 from profiles.fhirpath.values import EMPTY, Items, identity, order, single, truth, type_of, unwrap
 
 MAX_REPEAT = 1_000_000
-"""Items that `repeat()` may gather before it is taken to run for ever."""
+MAX_ROUNDS = 2_000
+"""Items that `repeat()` may gather, and rounds it may take, before it is taken to run for ever."""
 
 
 def _uses(node: Node, name: str) -> bool:
@@ -120,6 +122,7 @@ def repeat(compiler: Compiler, call: Call, base: Closure) -> Closure:
 
     def run(this: Items, env: Environment) -> Items:
         seen: dict[Any, Any] = {}
+        rounds = 0
         pending = base(this, env)
         while pending:
             found: Items = []
@@ -129,8 +132,9 @@ def repeat(compiler: Compiler, call: Call, base: Closure) -> Closure:
                     if key not in seen:
                         seen[key] = part
                         found.append(part)
-            if len(seen) > MAX_REPEAT:
-                raise FHIRPathError(f"repeat() gathers more than {MAX_REPEAT} items").at(call.place)
+            rounds += 1
+            if len(seen) > MAX_REPEAT or rounds > MAX_ROUNDS:
+                raise FHIRPathError("repeat() does not come to an end").at(call.place)
             pending = found
         return list(seen.values())
 
@@ -144,12 +148,14 @@ def repeat_all(compiler: Compiler, call: Call, base: Closure) -> Closure:
 
     def run(this: Items, env: Environment) -> Items:
         gathered: Items = []
+        rounds = 0
         pending = base(this, env)
         while pending:
             pending = [part for item in pending for part in projection([item], env)]
             gathered += pending
-            if len(gathered) > MAX_REPEAT:
-                raise FHIRPathError(f"repeatAll() gathers more than {MAX_REPEAT} items").at(call.place)
+            rounds += 1
+            if len(gathered) > MAX_REPEAT or rounds > MAX_ROUNDS:
+                raise FHIRPathError("repeatAll() does not come to an end").at(call.place)
         return gathered
 
     return run
@@ -278,7 +284,9 @@ def define_variable(compiler: Compiler, call: Call, base: Closure) -> Closure:
 
     def run(this: Items, env: Environment) -> Items:
         items = base(this, env)
-        chosen = single(name(this, env))
+        chosen = text(name(this, env))
+        if chosen is None:
+            raise FHIRPathError("defineVariable() needs a name").at(call.place)
         if chosen in RESERVED or chosen in env.variables or chosen in env.given:
             raise FHIRPathError(f"%{chosen} is already defined").at(call.place)
         found = items if value is None else value(items, env)

@@ -67,9 +67,9 @@ def subsumed_by(env: Environment, items: Items, others: Items) -> bool | None:
 @function("subsumes", least=1, most=4, env=True)
 def subsumes(env: Environment, items: Items, *others: Items) -> Items:
     """`subsumes(code)`: whether the item's code is the other's or above it; `%terminologies.subsumes(system, a, b)`."""
-    if items and items[0] is TERMINOLOGIES:
+    if items and items[0] is TERMINOLOGIES and len(others) > 2:
         return _relation(env, *others)
-    if len(others) != 1:
+    if len(others) != 1 or (items and items[0] is TERMINOLOGIES):
         raise FHIRPathError("subsumes() takes 1 argument; %terminologies.subsumes() takes 3")
     return boolean(_subsumes(env, _one(items, "subsumes"), _one(others[0], "subsumes")))
 
@@ -171,10 +171,18 @@ def _service(operation: str, least: int, most: int) -> Callable[[Callable[..., A
     return enter
 
 
+def _url(definition: Any) -> str | None:
+    """The canonical URL of a resource or written as one."""
+    url = definition.get("url") if definition.__class__ is dict else definition
+    if url is None or url.__class__ is str:
+        return url
+    raise FHIRPathError("expected a resource or its URL")
+
+
 @_service("validateVS", 2, 3)
 def validate_vs(value_set: Any, coded: Any, parameters: Any = None) -> Json | None:
     """`%terminologies.validateVS(valueSet, coded)`: Parameters with `result`; empty for an unknown value set."""
-    url = value_set.get("url") if value_set.__class__ is dict else value_set
+    url = _url(value_set)
     result = None if url is None or coded is None else is_member(coded, url)
     return None if result is None else _parameters(result=result)
 
@@ -182,7 +190,7 @@ def validate_vs(value_set: Any, coded: Any, parameters: Any = None) -> Json | No
 @_service("validateCS", 2, 3)
 def validate_cs(code_system: Any, coded: Any, parameters: Any = None) -> Json | None:
     """`%terminologies.validateCS(codeSystem, coded)`: Parameters with `result` and `display`."""
-    url = code_system.get("url") if code_system.__class__ is dict else code_system
+    url = _url(code_system)
     known = _displays(url) if url else {}
     if not known or coded is None:
         return None
@@ -206,7 +214,7 @@ def expand(value_set: Any, parameters: Any = None) -> Json | None:
     """`%terminologies.expand(valueSet)`: the ValueSet with its expansion; empty where it cannot be enumerated."""
     from profiles import definitions
 
-    url = value_set.get("url") if value_set.__class__ is dict else value_set
+    url = _url(value_set)
     members = definitions.value_set(url) if url else None
     if members is None:
         return None

@@ -113,7 +113,7 @@ def compile_typed(tree: Node, type_: Type, compiler: Compiler) -> Typed | None:
     return Typed(source, made["plain"], made["items"], holds, fails, parts.closures > 0, writer.reads_references)
 
 
-_HEEDED = frozenset(("context", "ucum", "sct", "loinc"))
+_HEEDED = frozenset(("context", "ucum", "sct", "loinc", "trace"))
 _KNOWN = frozenset(("context", "resource", "rootResource", "ucum", "sct", "loinc"))
 # Names that no FHIR key and no literal is likely to hold, for they are replaced in the source of `plain`.
 _PLAIN = {"fp0resource": "o", "fp0root": "o", "fp0environment": "fp_environment(o)"}

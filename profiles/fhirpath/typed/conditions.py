@@ -95,6 +95,8 @@ class Conditions(Paths):
             raise Untypable
         if value.kind in BOOLEANS:
             return f"fp_boolean({value.single}) is {want}"
+        if not want and value.clauses:
+            return f"fp_single({value.listed}) is fp_single"  # never, but it minds more than one item
         if not want or value.constant is not None:
             return str(want)
         # A lone item that is no Boolean is true; a primitive with only extensions has no truth.
@@ -134,7 +136,7 @@ class Conditions(Paths):
         return f"(({is_(left, want)}) {joined} ({is_(right, want)}))"
 
     def _equal(self, left: Node, right: Node, me: Value, want: bool) -> str:
-        if self.is_condition(left) or self.is_condition(right):
+        if self.is_condition(left) and self.is_condition(right):
             return self._logic("xor", left, right, me, not want)
         a, b = self.value(left, me), self.value(right, me)
         if b.choice is not None or (a.constant is not None and b.constant is None):
@@ -299,7 +301,10 @@ def _matches(c: Conditions, node: Call, me: Value, want: bool) -> str:
 
 
 def _html_checks(c: Conditions, node: Call, me: Value, want: bool) -> str:
-    return f"fp_html({c.base(node, me).single}) is {want}"
+    base = c.base(node, me)
+    if base.kind not in TEXTUAL:
+        raise Untypable
+    return f"fp_html({base.single}) is {want}"
 
 
 _CALLS: dict[str, Callable[[Conditions, Call, Value, bool], str]] = {

@@ -277,8 +277,9 @@ def _single(paths: Paths, node: Call, me: Value) -> Value:
 def _slice(text: str) -> Callable[[Paths, Call, Value], Value]:
     def run(paths: Paths, node: Call, me: Value) -> Value:
         base = paths.base(node, me)
-        number = node.arguments[0].value if node.arguments and isinstance(node.arguments[0], Literal) else 1
-        if base.type is None or type(number) is not int:
+        argument = node.arguments[0] if node.arguments else None
+        number = argument.value if isinstance(argument, Literal) else None
+        if base.type is None or (argument is not None and type(number) is not int):
             raise Untypable
         name = paths.names.new()
         return Value(name, base.type, (f"for {name} in {base.listed}[{text.format(number)}]",))
@@ -336,6 +337,8 @@ def _distinct(paths: Paths, node: Call, me: Value) -> Value:
 
 
 def _combine(paths: Paths, node: Call, me: Value) -> Value:
+    if len(node.arguments) != 1:
+        raise Untypable
     parts = [paths.base(node, me), paths.value(node.arguments[0], me)]
     return _joined(paths, parts, "fp_union" if node.name == "union" else "fp_combine")
 

@@ -48,9 +48,9 @@ def _literal_texts(node: Call) -> list[str]:
 
 def _to_string(paths: "Paths", node: Call, me: Value) -> Value:
     base = paths.base(node, me)
-    if base.kind in READABLE:
+    if base.kind in READABLE and not node.arguments:
         return system("String", f"fp_text({base.single})")
-    if base.kind not in NUMERIC:
+    if base.kind not in NUMERIC or node.arguments:
         raise Untypable
     return system("String", f"fp_written({base.single})")
 

@@ -106,6 +106,26 @@ def test_broken_data_raises_nothing_but_a_fhirpath_error(
                 outcome(compile(expression), {**resource, key: value})
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "'x' != active.exists()",
+        "name.take('1'.toInteger()).family",
+        "active and telecom",
+        "managingOrganization.htmlChecks()",
+        "gender.combine(active, true)",
+        "name.trace('t').family",
+    ],
+)
+def test_what_comes_out_does_not_depend_on_how_often_it_was_asked(expression: str, patient: dict[str, Any]) -> None:
+    for type_ in (None, "Patient"):
+        compiled = compile(expression, type_)
+        told: list[str] = []
+        found = [outcome(compiled, patient, trace=lambda name, _: told.append(name)) for _ in range(5)]  # noqa: B023
+        assert found == [closures("Patient", expression)(patient)] * 5
+        assert len(told) == 5 * expression.count("trace")
+
+
 @pytest.mark.parametrize(("type_", "expression"), TRUTHS)
 def test_test_answers_the_truth(
     type_: str, expression: str, patient: dict[str, Any], observation: dict[str, Any]
