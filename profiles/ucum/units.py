@@ -18,7 +18,8 @@ _MAX_NESTING = 20
 _ATOM = re.compile(r"10[*^]|(?:[^\s./(){}\[\]0-9+\-\"]|\[[^\]\s]*\])+")
 _EXPONENT = re.compile(r"[+-]?\d+")
 _INTEGER = re.compile(r"\d+")
-_ANNOTATION = re.compile(r"\{[\x21-\x7a\x7c\x7e]*?\}")
+# Spaces are not UCUM's, but HL7's own value sets have annotations with them ("{# of fetuses}").
+_ANNOTATION = re.compile(r"\{[\x20-\x7a\x7c\x7e]*\}")
 
 
 class UcumError(ValueError):

@@ -33,7 +33,7 @@ CONVERSIONS = [
 ]
 
 
-@pytest.mark.parametrize("code", VALID.split(" "))
+@pytest.mark.parametrize("code", [*VALID.split(" "), "{# of fetuses}"])
 def test_valid(code: str) -> None:
     assert ucum.valid(code)
 
