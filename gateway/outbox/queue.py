@@ -45,8 +45,9 @@ WITH taken AS (
     SELECT o.id FROM changed c JOIN outbox o ON o.facility = c.facility AND o.visit = c.reference
     WHERE o.state IN ('held', 'leased', 'parked')
     UNION
-    SELECT o.id FROM changed c JOIN outbox o ON o.facility = c.facility AND o.watches @> ARRAY[c.reference]
-    WHERE o.state IN ('held', 'parked')
+    SELECT o.id FROM outbox o
+    WHERE o.state IN ('held', 'parked') AND o.watches && (SELECT array_agg(reference) FROM changed)
+      AND EXISTS (SELECT FROM changed c WHERE c.facility = o.facility AND c.reference = ANY (o.watches))
     UNION
     SELECT o.id FROM outbox o WHERE o.state = 'leased' AND o.facility IN (SELECT facility FROM changed WHERE anywhere)
 ), released AS (
