@@ -19,7 +19,6 @@ ACTIONS = {"create": "C", "read": "R", "vread": "R", "update": "U", "patch": "U"
 EXECUTE = "E"
 LIFECYCLE = {"POST": ("1", "Origination / Creation"), "PUT": ("3", "Amendment"), "PATCH": ("3", "Amendment")}
 DELETION = ("14", "Logical deletion")
-ACCESS = ("6", "Access / Use")
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
 SUBJECTS = ("subject", "patient", "beneficiary", "for")
 """Elements of R4 resources that hold the reference to their patient."""
@@ -92,14 +91,8 @@ def patient(reference: str) -> dict[str, Any]:
 
 
 def looked_at(reference: str, times: Sequence[str]) -> dict[str, Any]:
-    """The entity of a resource that was read, with the moments."""
-    code, display = ACCESS
-    return {
-        "what": {"reference": reference},
-        "type": {"system": f"{TERMINOLOGY}audit-entity-type", "code": "2", "display": "System Object"},
-        "lifecycle": {"system": f"{TERMINOLOGY}dicom-audit-lifecycle", "code": code, "display": display},
-        "detail": [{"type": "at", "valueString": moment} for moment in times],
-    }
+    """The entity of a resource that was read, with the moments. It says no more: there are many of them."""
+    return {"what": {"reference": reference}, "detail": [{"type": "at", "valueString": moment} for moment in times]}
 
 
 def asked(query: str, times: Sequence[str]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ It says who asks (an API key), gives the request its id, keeps it within its tim
 OperationOutcome, and writes the access log. What the caller may do is asked of `allow` by the room that knows the act.
 """
 
-import asyncio
 import errno
 import logging
 import secrets
@@ -18,6 +17,7 @@ from gateway import media
 from gateway.errors import FhirError, HttpError, Language, language
 from gateway.security.accesslog import AccessLog
 from gateway.security.audit import Visitor
+from gateway.security.deadlines import Deadlines
 from gateway.security.keys import Principal
 from gateway.security.roles import roles
 from gateway.settings import Settings
@@ -30,19 +30,22 @@ log = logging.getLogger(__name__)
 
 
 class Door:
-    """ASGI middleware around the whole application. `services` gives the key ring, the log and the journal, which exist
-    once the application has started."""
+    """ASGI application around the whole of the gateway. `services` gives the key ring, the log and the journal, which
+    exist once the application has started."""
 
     def __init__(self, app: ASGIApp, services: "Services") -> None:
-        self._app, self._services = app, services
+        self._app, self._services, self._deadlines = app, services, Deadlines()
         self._count, self._prefix = 0, secrets.token_hex(4)
         statements = (f"/{slug}/fhir/metadata" for slug in services.facilities)
         self._without_key = frozenset({"/health", "/health/ready", "/fhir/metadata", *statements})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer why not."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
             return
         started = time.perf_counter()
         self._count += 1
@@ -59,8 +62,11 @@ class Door:
         scope["request_id"] = request_id
         try:
             scope["principal"] = await self._who(scope)
-            async with asyncio.timeout(self._services.settings.request_timeout_s):
+            task = self._deadlines.begin(self._services.settings.request_timeout_s)
+            try:
                 await self._app(scope, receive, watched)
+            finally:
+                self._deadlines.end(task)
         except Exception as error:
             if status:
                 log.exception("request %s broke off after its answer had begun", request_id)
@@ -72,9 +78,13 @@ class Door:
     async def _who(self, scope: Scope) -> Principal | None:
         if scope["path"] in self._without_key:
             return None
-        key = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+        key = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                key = value
+                break
         try:
-            return await self._services.keys.who(key)
+            return self._services.keys.known(key) or await self._services.keys.who(key)
         except HttpError:
             visitor = Visitor(self._services.default.slug, None, remote(scope))
             self._services.journal.note(visitor, "login", "", outcome="8")

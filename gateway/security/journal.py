@@ -11,6 +11,7 @@ import errno
 import fcntl
 import logging
 import os
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -30,8 +31,8 @@ log = logging.getLogger(__name__)
 DRAIN_S = 2.0
 MOST_ENTITIES = 200
 
-Note = tuple[str, str, str, str, str, str, str, str, str, str]
-"""facility, key id, key label, role, address, interaction, outcome, reference, query, moment."""
+Note = tuple[str, str, str, str, str, str, str, str, str, float]
+"""facility, key id, key label, role, address, interaction, outcome, reference, query, seconds since 1970."""
 
 Record = Callable[[str, list[tuple[str, Resource]]], Awaitable[None]]
 """Writes the AuditEvents (id, resource) of a facility in one transaction; those that exist already are left alone."""
@@ -51,7 +52,7 @@ class Journal:
         """Put one act on file. Raises OSError (disk full), and then the act must not be answered."""
         who = visitor.principal
         key, label, name = (who.key, who.label, who.role.name) if who else ("", "", "")
-        moment = audit.instant(datetime.now(UTC))
+        moment = time.time()
         line = (visitor.facility, key, label, name, visitor.remote, interaction, outcome, reference, query, moment)
         self._file.append(self._encode(line) + b"\n")
 
@@ -153,8 +154,10 @@ def _notes(path: Path) -> Iterator[Note]:
 def events(notes: Iterable[Note]) -> Iterator[tuple[str, Resource]]:
     """(facility, AuditEvent) for each key, address, interaction and outcome, with an entity per thing looked at."""
     groups: dict[tuple[str, ...], dict[tuple[str, str], list[str]]] = {}
-    for *group, reference, query, moment in notes:
-        groups.setdefault(tuple(group), {}).setdefault((reference, query), []).append(moment)
+    for facility, key, label, name, remote, interaction, outcome, reference, query, second in notes:
+        group = (facility, key, label, name, remote, interaction, outcome)
+        moment = audit.instant(datetime.fromtimestamp(second, UTC))
+        groups.setdefault(group, {}).setdefault((reference, query), []).append(moment)
     for (facility, key, label, name, remote, interaction, outcome), things in groups.items():
         principal = Principal(key, label, role(name), None) if key else None
         visitor = Visitor(facility, principal, remote)

@@ -106,6 +106,11 @@ class KeyRing:
         self._connection = connection
         self._known: dict[bytes, tuple[float, Principal]] = {}
 
+    def known(self, authorization: bytes | None) -> Principal | None:
+        """The holder of an Authorization header that was looked up a moment ago, or None."""
+        found = self._known.get(authorization) if authorization is not None else None
+        return found[1] if found is not None and found[0] > time.monotonic() else None
+
     async def who(self, authorization: bytes | None) -> Principal:
         """The holder of an Authorization header. Raises FhirError GF-601 (none) or GF-602 (not valid)."""
         if authorization is None:
@@ -113,21 +118,14 @@ class KeyRing:
         scheme, _, key = authorization.partition(b" ")
         if scheme.lower() != b"bearer" or not key:
             raise FhirError("GF-601", headers=CHALLENGE)
-        hashed = hashlib.sha256(key.strip()).digest()
-        known = self._known.get(hashed)
-        if known is not None and known[0] > time.monotonic():
-            return known[1]
-        return await self._ask(hashed)
-
-    async def _ask(self, hashed: bytes) -> Principal:
         async with self._connection() as connection:
-            rows = await connection.fetch(FIND, hashed)
+            rows = await connection.fetch(FIND, digest(key.strip()))
         if not rows:
-            self._known.pop(hashed, None)
+            self._known.pop(authorization, None)
             raise FhirError("GF-602", headers=CHALLENGE)
         row = rows[0]
         principal = Principal(row["id"], row["label"], role(row["role"]), row["facility"])
         if len(self._known) >= MOST_REMEMBERED:
             self._known.clear()
-        self._known[hashed] = (time.monotonic() + TRUST_S, principal)
+        self._known[authorization] = (time.monotonic() + TRUST_S, principal)
         return principal
