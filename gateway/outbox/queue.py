@@ -85,7 +85,18 @@ RETURNING o.id, o.facility, o.destination, o.operation, o.step, o.visit, o.sourc
 
 NEXT_DUE = """
 SELECT extract(epoch FROM min(due) - now())::float8 FROM outbox
-WHERE destination = $1 AND state IN ('due', 'leased') AND due > now()"""
+WHERE destination = $1 AND state IN ('due', 'leased') AND due > now() AND due < 'infinity'"""
+
+SET_ASIDE = """
+UPDATE outbox o SET due = CASE WHEN x.behind THEN 'infinity' ELSE now() END
+FROM (
+    SELECT id, due = 'infinity' AS aside, EXISTS (
+        SELECT FROM outbox e
+        WHERE e.facility = f.facility AND e.destination = f.destination AND e.visit = f.visit
+          AND (e.rank, e.id) < (f.rank, f.id) AND e.state IN ('held', 'parked')) AS behind
+    FROM outbox f WHERE f.destination = $1 AND f.state = 'due' AND f.attempts = 0
+) AS x
+WHERE o.id = x.id AND o.state = 'due' AND x.behind <> x.aside"""
 
 EXTEND = """
 UPDATE outbox o SET due = now() + make_interval(secs => $3)
@@ -129,6 +140,11 @@ WITH outcome AS (
     FROM (SELECT DISTINCT facility, visit FROM settled WHERE state = 'done') AS s
     WHERE o.facility = s.facility AND o.visit = s.visit AND o.state = 'held'
     RETURNING o.destination
+), followers AS (
+    UPDATE outbox o SET due = now()
+    FROM settled s
+    WHERE s.state IN ('done', 'cancelled') AND o.facility = s.facility AND o.destination = s.destination
+      AND o.visit = s.visit AND o.state = 'due' AND o.due = 'infinity'
 ), rung AS (
     SELECT pg_notify('{CHANNEL}', destination) FROM (SELECT DISTINCT destination FROM released) AS d
 )
@@ -205,6 +221,14 @@ async def next_due(connection: Connection, destination: str) -> float | None:
     """Seconds until the next row falls due or a lease runs out; None when nothing waits for time."""
     found = await connection.fetch(NEXT_DUE, destination)
     return found[0][0] if found else None
+
+
+async def set_aside(connection: Connection, destination: str) -> None:
+    """Put rows that wait behind a held or parked one out of the claims' sight, and bring back those that do not.
+
+    They come back by themselves when what stands before them is settled; this mends what slipped through a race.
+    """
+    await connection.execute(SET_ASIDE, destination)
 
 
 async def extend(connection: Connection, rows: Sequence[Row], lease_s: float) -> set[int]:

@@ -30,6 +30,7 @@ Deliver = Callable[[Attempt], Awaitable[Settlement]]
 """Deliver a claimed row; return how it ended, or raise a DestinationError, which decides it."""
 
 POLL_S = 5.0
+TIDY_S = 60.0
 
 
 class Worker:
@@ -67,7 +68,13 @@ class Worker:
 
     def _loops(self) -> list[tuple[Callable[[], Awaitable[None]], str]]:
         lanes = [(lane.run, lane.destination) for lane in self._lanes.values()]
-        return [(self._listen, "bell"), (self._take_in, "intake"), (self._keep_leases, "leases"), *lanes]
+        return [
+            (self._listen, "bell"),
+            (self._take_in, "intake"),
+            (self._keep_leases, "leases"),
+            (self._tidy, "tidying"),
+            *lanes,
+        ]
 
     async def _forever(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
         while True:
@@ -98,6 +105,13 @@ class Worker:
                 for destination in await queue.take_in(connection):
                     if destination in self._lanes:
                         self._lanes[destination].stir.set()
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(TIDY_S)
+            for name in self._lanes:
+                async with self._store.connection() as connection:
+                    await queue.set_aside(connection, name)
 
     async def _keep_leases(self) -> None:
         while True:

@@ -410,3 +410,33 @@ async def test_stopping_gives_leases_back_at_once(store: Store) -> None:
     row = await only(store)
     assert row["state"] == "due"
     assert row["attempts"] == 0
+
+
+async def test_rows_set_aside_behind_a_held_one_come_back_when_it_is_done(store: Store) -> None:
+    mended = False
+
+    async def deliver(attempt: Attempt) -> Settlement:
+        if not mended:
+            raise Held("NIK")
+        return done(attempt)
+
+    await write(store, planned("Encounter/1", step="first"), planned("Encounter/1", step="second", rank=1))
+    async with working(store, deliver):
+        await until(in_state(store, "held", "due"))
+        async with store.connection() as connection:
+            await queue.set_aside(connection, "test")
+            assert await queue.next_due(connection, "test") is None
+        assert (await rows(store))[1]["due"].year == 9999
+        mended = True
+        await write(store, changed=("Encounter/1",))
+        await until(in_state(store, "done", "done"))
+
+
+async def test_rows_set_aside_without_need_are_brought_back(store: Store) -> None:
+    await write(store, planned("Encounter/1"))
+    async with store.connection() as connection:
+        await queue.take_in(connection)
+        await connection.execute("UPDATE outbox SET due = 'infinity'")
+        assert await queue.claim(connection, "test", 1, 60.0) == []
+        await queue.set_aside(connection, "test")
+        assert len(await queue.claim(connection, "test", 1, 60.0)) == 1
