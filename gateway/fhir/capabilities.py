@@ -3,6 +3,7 @@
 Source: https://hl7.org/fhir/R4/http.html#capabilities, https://hl7.org/fhir/R4/capabilitystatement.html
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -16,7 +17,6 @@ from profiles.definitions import RESOURCE_TYPES, search_parameters
 from profiles.fhirjson import Resource
 
 STARTED = datetime.now(UTC)
-OPERATION = "http://hl7.org/fhir/OperationDefinition/Resource-"
 
 
 async def capabilities(call: Call) -> Answer:
@@ -51,11 +51,10 @@ def _rest() -> dict[str, Any]:
     from gateway.fhir.routes import ROUTES
 
     codes = [route.code for route in ROUTES]
-    shapes = {route.shape for route in ROUTES}
     return {
         "mode": "server",
         "security": {"cors": False, "description": "Authorization: Bearer KEY"},
-        "resource": [_resource(kind, codes, shapes) for kind in sorted(RESOURCE_TYPES)],
+        "resource": [_resource(kind, codes) for kind in sorted(RESOURCE_TYPES)],
         "interaction": [
             {"code": code}
             for code, there in (
@@ -66,7 +65,14 @@ def _rest() -> dict[str, Any]:
             )
             if there
         ],
+        "operation": _operations(route for route in ROUTES if route.shape == route.code),
     }
+
+
+def _operations(routes: Iterable[Any]) -> list[dict[str, str]]:
+    """What the routes that are operations declare, each once."""
+    named = {route.code[1:]: route.definition for route in routes if route.definition}
+    return [{"name": name, "definition": definition} for name, definition in named.items()]
 
 
 INTERACTIONS = (
@@ -82,13 +88,13 @@ INTERACTIONS = (
 )
 
 
-def _resource(kind: str, codes: list[str], shapes: set[str]) -> dict[str, Any]:
-    from gateway.fhir.routes import IMMUTABLE
+def _resource(kind: str, codes: list[str]) -> dict[str, Any]:
+    from gateway.fhir.routes import IMMUTABLE, ROUTES
 
     frozen = {"update", "patch", "delete"} if kind in IMMUTABLE else set()
     may_change = not frozen
     definitions = search_parameters(kind)
-    operations = [route for route in ("$validate",) if f"Type/{route}" in shapes]
+    of_type = (route for route in ROUTES if "Type" in route.shape and (not route.types or kind in route.types))
     return {
         "type": kind,
         "interaction": [{"code": code} for code in INTERACTIONS if code in codes and code not in frozen],
@@ -104,5 +110,5 @@ def _resource(kind: str, codes: list[str], shapes: set[str]) -> dict[str, Any]:
             {"name": code, "definition": definitions[code]["url"], "type": definitions[code]["type"]}
             for code in sorted(parameters(kind))
         ],
-        "operation": [{"name": name[1:], "definition": f"{OPERATION}{name[1:]}"} for name in operations],
+        "operation": _operations(of_type),
     }

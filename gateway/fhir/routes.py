@@ -21,6 +21,8 @@ from gateway.fhir import (
     validate,
 )
 from gateway.fhir.call import Answer, Call
+from gateway.fhir.operations.operation import HL7
+from gateway.fhir.operations.table import OPERATIONS
 from profiles.definitions import RESOURCE_TYPES
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -28,15 +30,19 @@ ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 
 
 class Route(NamedTuple):
-    """One interaction. `code` is its name in http://hl7.org/fhir/restful-interaction, or the operation's own."""
+    """One interaction. `code` is its name in http://hl7.org/fhir/restful-interaction, or the operation's own; an
+    operation has a `definition` and may be restricted to `types`."""
 
     method: str
     shape: str
     code: str
     letter: str
     handler: Handler
+    definition: str = ""
+    types: frozenset[str] = frozenset()
 
 
+VALIDATE = f"{HL7}Resource-validate"
 ROUTES = (
     Route("GET", "Type/id", "read", "r", reading.read),
     Route("POST", "Type", "create", "c", create.create),
@@ -54,9 +60,15 @@ ROUTES = (
     Route("GET", "_history", "history-system", "s", history.history),
     Route("POST", "Type/_search", "search-type", "s", search.search_by_post),
     Route("GET", "metadata", "capabilities", "", capabilities.capabilities),
-    Route("POST", "Type/$validate", "$validate", "", validate.validate),
-    Route("POST", "Type/id/$validate", "$validate", "r", validate.validate),
-    Route("GET", "Type/id/$validate", "$validate", "r", validate.validate),
+    Route("POST", "Type/$validate", "$validate", "", validate.validate, VALIDATE),
+    Route("POST", "Type/id/$validate", "$validate", "r", validate.validate, VALIDATE),
+    Route("GET", "Type/id/$validate", "$validate", "r", validate.validate, VALIDATE),
+    *(
+        Route(method, f"{shape}/{row.name}".lstrip("/"), row.name, row.letter, row.handle, row.definition, row.types)
+        for row in OPERATIONS
+        for shape in row.shapes
+        for method in row.methods
+    ),
 )
 
 IMMUTABLE = frozenset({"AuditEvent"})
@@ -64,9 +76,10 @@ IMMUTABLE = frozenset({"AuditEvent"})
 
 _TABLE: dict[str, dict[str, Route]] = {}
 for _each in ROUTES:
-    _TABLE.setdefault(_each.shape, {})[_each.method] = _each
-    if _each.method == "GET":
-        _TABLE[_each.shape]["HEAD"] = _each
+    for _shape in {_each.shape.replace("Type", kind, 1) for kind in _each.types} or {_each.shape}:
+        _TABLE.setdefault(_shape, {})[_each.method] = _each
+        if _each.method == "GET":
+            _TABLE[_shape]["HEAD"] = _each
 
 
 def find(method: str, path: str) -> tuple[Route, str, str, str]:
@@ -87,22 +100,21 @@ def find(method: str, path: str) -> tuple[Route, str, str, str]:
         return _route(method, "Type", path), first, "", ""
     second = segments[1]
     if second[0] in "_$":
-        return _route(method, "/".join(("Type", *segments[1:])), path), first, "", ""
+        return _route(method, "/".join(("Type", *segments[1:])), path, first), first, "", ""
     if len(second) > 64 or not ID_CHARACTERS.issuperset(second):
         raise FhirError("GF-107", value=second)
     if len(segments) == 4 and segments[2] == "_history":
         return _route(method, "Type/id/_history/version", path), first, second, segments[3]
-    return _route(method, "/".join(("Type", "id", *segments[2:])), path), first, second, ""
+    return _route(method, "/".join(("Type", "id", *segments[2:])), path, first), first, second, ""
 
 
-def _route(method: str, shape: str, path: str) -> Route:
-    methods = _TABLE.get(shape)
+def _route(method: str, shape: str, path: str, kind: str = "") -> Route:
+    methods = _TABLE.get(shape) or (_TABLE.get(f"{kind}{shape[4:]}") if kind else None)
     if methods is None:
         parent, _, last = shape.rpartition("/")
         if last.startswith("$"):
-            valid = sorted(
-                {route.code for route in ROUTES if route.shape.rpartition("/")[0] == parent and "$" in route.shape}
-            )
+            there = [route for route in ROUTES if route.shape == f"{parent}/{route.code}".lstrip("/")]
+            valid = sorted({route.code for route in there if not route.types or kind in route.types})
             raise FhirError("GF-112", name=last, path=f"/{path}", valid=", ".join(valid) or "none")
         raise FhirError("GF-102", path=f"/{path}")
     found = methods.get(method)

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from lxml import etree
 
 from profiles import fhirjson, fhirxml
 from tests.fhir.support import Json, bundle, create, entry, patient
@@ -16,7 +17,8 @@ SENT = {"Content-Type": XML, "Accept": XML}
 EXAMPLES = Path(__file__).parents[1] / "profiles" / "rules_examples"
 PACKAGE = os.environ.get("FHIR_R4_EXAMPLES", "")
 """The unpacked folder `package` of hl7.fhir.r4.examples 4.0.1."""
-PUBLISHED = sorted(Path(PACKAGE).glob("[A-Z]*.json")) if PACKAGE else []
+PUBLISHED = sorted(p for p in Path(PACKAGE).glob("[A-Z]*.json") if p.stat().st_size < 9_000_000) if PACKAGE else []
+"""Those that the body limit lets in."""
 
 WHOLE = patient(
     text={
@@ -167,8 +169,22 @@ async def test_pretty_xml_leaves_narratives_alone(client: httpx.AsyncClient) -> 
 
 def _written(resource: Json) -> Json:
     meta = {key: value for key, value in resource.get("meta", {}).items() if key not in ("versionId", "lastUpdated")}
-    rest = {key: value for key, value in resource.items() if key != "meta"}
+    rest = {key: value for key, value in _normal(resource).items() if key != "meta"}
     return {**rest, "meta": meta} if meta else rest
+
+
+def _normal(node: Any) -> Any:
+    """Narratives in canonical form: `&quot;` or `"`, `<br />` or `<br/>` are the same XML."""
+    if isinstance(node, list):
+        return [_normal(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: _canonical(value) if key == "div" else _normal(value) for key, value in node.items()}
+
+
+def _canonical(narrative: str) -> bytes:
+    content: bytes = etree.tostring(etree.fromstring(narrative), method="c14n")
+    return content
 
 
 async def _comes_back(client: httpx.AsyncClient, resource: Json) -> None:
@@ -225,7 +241,7 @@ async def test_the_published_examples_come_back_equal(client: httpx.AsyncClient)
             continue
         stored = fhirjson.decode((await client.get(address)).content)
         back = fhirxml.decode((await client.get(address, headers={"Accept": XML})).content)
-        same = _written(stored) == _written(resource) and back == stored
+        same = _written(stored) == _written(resource) and _normal(back) == _normal(stored)
         outcome["equal" if same else "unequal"] += 1
         if not same:
             unequal.append(path.name)

@@ -1,0 +1,1 @@
+"""The operations: one file each, or each family. `table.OPERATIONS` is what the routes are made from."""
