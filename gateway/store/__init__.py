@@ -16,10 +16,12 @@ from .errors import (
     VersionConflict,
 )
 from .model import NEW, Also, Audits, Change, Connection, Judged, Judgement, Method, Page, Query, Remote, Version
+from .selection import ANYONE, Selection, Snapshot
 from .store import Store, Transaction
 from .write import new_id
 
 __all__ = [
+    "ANYONE",
     "NEW",
     "Also",
     "Audits",
@@ -36,6 +38,8 @@ __all__ = [
     "Query",
     "Remote",
     "SchemaMismatch",
+    "Selection",
+    "Snapshot",
     "Store",
     "StoreError",
     "StoreFull",

@@ -21,6 +21,7 @@ from .pool import Pool, connect, translated
 from .rows import Batch
 from .search.run import numbers, run
 from .search.syntax import Search, parse
+from .selection import Snapshot
 from .visit import gather
 from .write import Committer, Head, Heads, head_row, heads, new_id, plan, validation_row, version_row
 
@@ -207,6 +208,15 @@ class Store:
         """
         async with self._pool.connection() as connection:
             return await gather(connection, self._facilities[facility], encounter_id)
+
+    @asynccontextmanager
+    async def snapshot(self, facility: str) -> AsyncIterator[Snapshot]:
+        """The facility as it is at this moment, for reads that take long and must agree with each other."""
+        async with (
+            self._planned.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield Snapshot(connection, self._facilities[facility], self._index)
 
     async def judged(self, facility: str, since: datetime, until: datetime) -> AsyncIterator[Judged]:
         """What the validator said of the versions written from `since` up to `until`, in the order of their writing."""

@@ -1,0 +1,91 @@
+"""Everything of a type at one moment: what bulk exports read, row after row from a snapshot of the database."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from profiles import definitions
+
+from .facilities import Place
+from .index import SearchIndex
+from .model import Connection, Query
+from .search.run import numbers as parameter_numbers
+from .search.statement import Builder
+from .search.syntax import parse
+
+PREFETCH = 500
+
+DELETED = """
+select r.type, r.id, v.content
+from resource r
+left join resource_version v on v.resource = r.key and v.version = r.version - 1
+where r.facility = $1 and r.type = $2 and r.deleted and r.last_updated >= $3
+order by r.key"""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Resources of a type. `queries` are alternatives (none: all); `since`: written at or after this instant;
+    `patients`: in the compartment of one of these ids, `ANYONE`: of any patient, None: wherever they are."""
+
+    type: str
+    queries: Sequence[Query] = ()
+    since: datetime | None = None
+    patients: Sequence[str] | None = None
+
+
+ANYONE: Sequence[str] = ("*",)
+
+
+class Snapshot:
+    """One state of a facility's resources, for as long as its transaction lasts."""
+
+    def __init__(self, connection: Connection, place: Place, index: SearchIndex) -> None:
+        self._connection, self._place, self._index = connection, place, index
+
+    async def select(self, chosen: Selection) -> AsyncIterator[bytes]:
+        """The stored bytes of each resource. Raises BadParameter."""
+        statement, arguments = await self._statement(chosen)
+        async for row in self._connection.cursor(statement, *arguments, prefetch=PREFETCH):
+            yield row[0]
+
+    async def deleted(self, type: str, since: datetime) -> AsyncIterator[tuple[str, bytes]]:
+        """`Type/id` of each resource of a type deleted at or after an instant, with what it held before."""
+        async for row in self._connection.cursor(DELETED, self._place.number, type, since, prefetch=PREFETCH):
+            yield f"{row[0]}/{row[1]}", row[2] or b""
+
+    async def _statement(self, chosen: Selection) -> tuple[str, list[Any]]:
+        searches = [parse(chosen.type, query) for query in chosen.queries or [()]]
+        known = {
+            name: codes for search in searches for name, codes in (await parameter_numbers(search, self._index)).items()
+        }
+        builder = Builder(self._place, known)
+        alternatives = [builder.where(search, None, search.conditions) for search in searches]
+        where = [f"({' or '.join(f'({one})' for one in alternatives)})"]
+        if chosen.since is not None:
+            where.append(f"r.last_updated >= {builder.arguments.add(chosen.since, 'timestamptz')}")
+        if chosen.patients is not None:
+            where += self._compartment(builder, chosen.type, chosen.patients)
+        conditions = "\n  and ".join(where)
+        return (
+            "select v.content from resource r"
+            " join resource_version v on v.resource = r.key and v.version = r.version\n"
+            f"where {conditions}\norder by r.key"
+        ), builder.arguments
+
+    def _compartment(self, builder: Builder, type: str, patients: Sequence[str]) -> list[str]:
+        """Conditions on `r`: in the compartment of one of the patients. A patient is in its own."""
+        own = type == "Patient"
+        if own and patients is ANYONE:
+            return []
+        if own:
+            return [f"r.id = any({builder.arguments.add(list(patients), 'text[]')})"]
+        codes = definitions.compartment("Patient").get(type, ())
+        known = builder.numbers[type]
+        of = builder.arguments.add([known[code] for code in codes if code in known], "integer[]")
+        entry = f"i.facility = {builder.facility} and i.target_type = 'Patient' and i.parameter = any({of})"
+        if patients is ANYONE:
+            return [f"exists (select 1 from reference_index i where i.resource = r.key and {entry})"]
+        ids = builder.arguments.add(list(patients), "text[]")
+        return [f"r.key in (select i.resource from reference_index i where {entry} and i.target_id = any({ids}))"]
