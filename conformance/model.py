@@ -10,7 +10,8 @@ from typing import Any
 class Received:
     """One version of a resource as it came in, and what the validator said of it.
 
-    `issues` have `severity`, `rule` and `text`; `valid` is None where nobody judged the version (the gateway wrote it).
+    `issues` have `severity`, `rule`, `path` and their text in `id` and `en`; `valid` is None where nobody judged the
+    version (the gateway wrote it).
     """
 
     reference: str

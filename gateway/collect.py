@@ -131,9 +131,7 @@ def _received(row: Any) -> Received:
 
 
 def _issue(issue: Mapping[str, Any]) -> dict[str, str]:
-    details = issue.get("details") or {}
-    rule = next((str(c["code"]) for c in details.get("coding", ()) if str(c.get("system", "")).endswith(":rule")), "")
-    return {"severity": str(issue.get("severity")), "rule": rule, "text": str(details.get("text", ""))}
+    return {key: str(issue.get(key, "")) for key in ("severity", "rule", "path", "id", "en")}
 
 
 def _patient(encounter: Resource, resources: Mapping[str, Resource]) -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -124,6 +125,11 @@ def _show(console: "Console", outcomes: "list[Outcome]") -> None:
             why = row["reason"].get("issues") or [row["reason"]]
             id_text, en_text = ("\n".join(f"• {one[lang]}" for one in why) for lang in ("id", "en"))
             waiting.add_row(f"{found.encounter}\n{row['operation']}\n{row['state']}", Text(id_text), Text(en_text))
+        if found.findings:
+            texts = [
+                "\n".join(f"• {i['rule']}: {shorten(i[lang], 180)}" for i in found.findings) for lang in ("id", "en")
+            ]
+            waiting.add_row(f"{found.encounter}\naturan / rules\ndicatat / noted", *map(Text, texts))
     console.print(waiting)
 
 

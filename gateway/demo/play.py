@@ -2,16 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import yaml
 
+from gateway import collect
 from gateway.demo.stage import Stage
 from gateway.demo.visits import VISITS, bundles
 from gateway.outbox import admin
@@ -34,7 +36,10 @@ class Sent:
 
 @dataclass
 class Outcome:
-    """What became of a visit: its rows in the outbox, and how that differs from what was expected."""
+    """What became of a visit: its rows in the outbox, and how that differs from what was expected.
+
+    `findings` are the numbered rules that the versions as they stand break (`rule`, `id`, `en`).
+    """
 
     visit: str
     encounter: str
@@ -42,6 +47,7 @@ class Outcome:
     sep: list[str]
     remote: dict[str, str]
     waiting: list[dict[str, Any]]
+    findings: list[Mapping[str, str]]
     wrong: list[str] = field(default_factory=list)
 
 
@@ -80,9 +86,19 @@ async def outcome(stage: Stage, visit: str) -> Outcome:
         sep=[str(result["sep"]) for result in results if result.get("sep")],
         remote={local: place for result in results for local, place in (result.get("remote") or {}).items()},
         waiting=[row for row in rows if row["reason"]],
+        findings=await _findings(stage, reference),
     )
     found.wrong = list(_differences(stage, found, wanted))
     return found
+
+
+async def _findings(stage: Stage, encounter: str) -> list[Mapping[str, str]]:
+    facility = stage.settings.facilities[0]
+    today = datetime.now(ZoneInfo(facility.zone)).date()
+    visits = [v for v in await collect.visits(stage.store, facility, today, today) if v.reference == encounter]
+    current = {one.reference: one for visit in visits for one in visit.received}
+    errors = (issue for one in current.values() for issue in one.issues if issue["severity"] == "error")
+    return [issue for issue in errors if issue["rule"].isdigit()]
 
 
 def _differences(stage: Stage, found: Outcome, wanted: dict[str, Any]) -> list[str]:
@@ -97,6 +113,9 @@ def _differences(stage: Stage, found: Outcome, wanted: dict[str, Any]) -> list[s
     reasons = {row["operation"]: row["reason"]["en"] for row in found.waiting}
     if reasons.keys() != wanted["waiting"].keys():
         wrong.append(f"waiting are {sorted(reasons)}, expected {sorted(wanted['waiting'])}")
+    rules = sorted(issue["rule"] for issue in found.findings)
+    if rules != wanted["findings"]:
+        wrong.append(f"the rules noted as broken are {rules}, expected {wanted['findings']}")
     wrong += [
         f"{operation} gives the reason {reasons[operation]!r}, expected one with {word!r}"
         for operation, word in wanted["waiting"].items()

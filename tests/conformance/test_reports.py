@@ -37,7 +37,13 @@ def delivery(number: int = 1, state: str = "done", **changed: Any) -> Delivery:
 
 
 def visit(reference: str = "Encounter/1", *deliveries: Delivery, **changed: Any) -> Visit:
-    issue = {"severity": "error", "rule": "10336", "text": "Encounter.participant wajib diisi."}
+    issue = {
+        "severity": "error",
+        "rule": "10336",
+        "path": "Encounter.participant",
+        "id": "Encounter.participant wajib diisi.",
+        "en": "Encounter.participant must be given.",
+    }
     received = (
         Received(
             "Encounter/1", 1, AT, "PUT", False, (issue,), ("https://fhir.kemkes.go.id/r4/Encounter",), ("10336",), 41
