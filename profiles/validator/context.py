@@ -179,6 +179,13 @@ class Context(Saying):
         if o.get("system") == UCUM and code.__class__ is str and not ucum.valid(str(code)):
             self.warn("unit", path + ".code", "Quantity.code", code)
 
+    def accepts_Observation(self, o: Resource) -> bool:
+        return "component" not in o or not _repeats_its_code(o)
+
+    def report_Observation(self, o: Resource, path: str) -> None:
+        if not self.accepts_Observation(o):
+            self.bad("component-code", path + ".component", "obs-7")
+
     def accepts_SearchParameter(self, o: Resource) -> bool:
         if "derivedFrom" not in o:
             return True
@@ -312,6 +319,22 @@ class Context(Saying):
         else:
             facts = {"found": type_, "allowed": ", ".join(names)}
             self.bad("reference-type", path + ".reference", rule, text, facts)
+
+
+def _repeats_its_code(observation: Resource) -> bool:
+    """True where an Observation with a value has a component with its own code (obs-7)."""
+    if not any(key.startswith("value") for key in observation):
+        return False
+    own = {repr(coding) for coding in _codings(observation)}
+    rows = observation["component"]
+    components = [row for row in rows if row.__class__ is dict] if rows.__class__ is list else []
+    return any(repr(coding) in own for component in components for coding in _codings(component))
+
+
+def _codings(owner: Json) -> list[Any]:
+    code = owner.get("code")
+    codings = code.get("coding") if code.__class__ is dict else None
+    return [dict(sorted(c.items())) if c.__class__ is dict else c for c in codings] if codings.__class__ is list else []
 
 
 def _decoded(data: str) -> int:

@@ -71,7 +71,7 @@ CONDITIONS = {
 }
 """Primitive type → Python condition over `{v}`; the names in it are those of `NAMES` and of the runtime."""
 
-_script = re.compile(r"<\s*/?\s*(?:script|iframe|object|embed)\b|<[^>]*\son\w+\s*=", re.IGNORECASE).search
+_script = re.compile(r"<\s*+/?\s*+(?:script|iframe|object|embed)\b|<[^<>]*\son\w++\s*+=", re.IGNORECASE).search
 
 
 def is_harmless(v: str) -> bool:
