@@ -1,10 +1,12 @@
-"""What one process of the gateway holds while it runs: store, validators, keys, journal, access log, deliveries."""
+"""What one process of the gateway holds while it runs: store, validators, keys, journal, access log, deliveries,
+jobs."""
 
 import logging
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from gateway.bulk.worker import Worker, working
 from gateway.outbox import delivering, plan
 from gateway.security.accesslog import AccessLog
 from gateway.security.journal import Journal
@@ -24,6 +26,7 @@ class Services:
     store: Store
     keys: KeyRing
     journal: Journal
+    bulk: Worker
     access_log: AccessLog | None = None
 
     def __init__(self, settings: Settings) -> None:
@@ -46,6 +49,7 @@ class Services:
             opened.push_async_callback(self.journal.close)
             if self.settings.deliver and any(self._deliveries.values()):
                 await opened.enter_async_context(delivering(self.store, self.settings))
+            self.bulk = await opened.enter_async_context(working(self))
             if self.settings.access_log:
                 self.access_log = AccessLog(sys.stdout)
                 opened.callback(self.access_log.close)

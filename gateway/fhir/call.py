@@ -3,11 +3,12 @@
 An HTTP request is one Call; each entry of a batch or transaction is one too, and travels the same functions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
+from starlette.types import Receive
 
 from gateway.errors import FhirError, Language
 from gateway.fhir.view import PLAIN, Prefer, View, subset, view
@@ -29,7 +30,8 @@ JSON_TYPES = ("application/fhir+json", "application/json", "text/json")
 class Call:
     """What is asked. `query` holds the parameters that belong to the interaction itself (not `_format` and its like).
 
-    `base` is the URL of the facility's FHIR root; `resource` is set where the body came decoded (Bundle entries).
+    `base` is the URL of the facility's FHIR root; `resource` is set where the body came decoded (Bundle entries);
+    `receive` brings the body of a route that is `raw`.
     """
 
     services: "Services"
@@ -49,6 +51,7 @@ class Call:
     remote: str
     request_id: str
     body: bytes = b""
+    receive: Receive | None = None
     resource: Resource | None = None
     warnings: list[FhirError] = field(default_factory=list)
 
@@ -134,7 +137,8 @@ GENERAL = ("_format", "_pretty", "_summary", "_elements")
 
 @dataclass(slots=True)
 class Answer:
-    """What is answered. `version` gives ETag, Last-Modified and body; `resource` a body that is not stored.
+    """What is answered. `version` gives ETag, Last-Modified and body; `resource` a body that is not stored; `stream`
+    one that no memory should hold, of which `headers` say everything.
 
     `issues` are OperationOutcome issues about the act (profile findings, warnings), shown as Prefer asks.
     """
@@ -144,3 +148,5 @@ class Answer:
     resource: Any = None
     location: bool = False
     issues: Sequence[Mapping[str, Any]] = ()
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    stream: AsyncIterator[bytes] | None = None

@@ -4,15 +4,17 @@ It is the same work for every interaction: body within its limit, parameters tha
 """
 
 import gzip
-from functools import lru_cache
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
 from msgspec import Raw
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import media
+from gateway.bulk.kickoff import later
 from gateway.errors import FhirError, language
 from gateway.fhir.bundles import http_date
 from gateway.fhir.call import Answer, Call, Query
@@ -72,17 +74,27 @@ class FhirRoot:
         route, kind, identity, version = find(method, path)
         scope["shape"] = f"{kind}{route.shape[4:]}" if kind else route.shape
         scope["facility"] = self._facility.slug
-        call = self._call(scope, method, path, kind, identity, version)
+        call = self._call(scope, route, path, kind, identity, version)
         if call.who is not None:
             allow(call.who, self._facility.slug, route.letter, kind or "*", route.code)
-        if method in ("POST", "PUT", "PATCH"):
+        if route.raw:
+            call.receive = _followed(receive, self._alive(scope))
+        elif method in ("POST", "PUT", "PATCH"):
             call.body = await _body(receive, self._services.settings.max_body_bytes)
             if call.body and media.brings_xml(call.header(b"content-type")):
                 call.resource = media.read_xml(call.body, self._services.settings)
-        answer = await route.handler(call)
-        await _send(send, *_response(call, route, answer))
+        answer = await (later(call, route) if call.prefer.later else route.handler(call))
+        if answer.stream is None:
+            await _send(send, *_response(call, route, answer))
+        else:
+            pieces = answer.stream if method != "HEAD" else None
+            await _stream(send, answer.status, answer.headers, pieces, self._alive(scope))
 
-    def _call(self, scope: Scope, method: str, path: str, kind: str, identity: str, version: str) -> Call:
+    def _alive(self, scope: Scope) -> Callable[[], None]:
+        """What gives the request its whole time anew."""
+        return partial(scope["deadlines"].renew, self._services.settings.request_timeout_s)
+
+    def _call(self, scope: Scope, route: Route, path: str, kind: str, identity: str, version: str) -> Call:
         headers = dict(scope["headers"])
         accept = headers.get(b"accept")
         raw_query: bytes = scope["query_string"]
@@ -90,7 +102,7 @@ class FhirRoot:
         query: Query = []
         if raw_query:
             how, query = view(_pairs(raw_query))
-        if accept is not None and not how.format and media.accepted(accept) == "xml":
+        if accept is not None and not route.raw and not how.format and media.accepted(accept) == "xml":
             how = how._replace(format="xml")
         preferred = headers.get(b"prefer")
         asked = headers.get(b"accept-language")
@@ -101,7 +113,7 @@ class FhirRoot:
             who=scope["principal"],
             lang=default if asked is None else _language(asked, default),
             base=self._base(scope, headers),
-            method=method,
+            method=scope["method"],
             path=path,
             type=kind,
             id=identity,
@@ -150,7 +162,7 @@ async def _body(receive: Receive, limit: int) -> bytes:
 
 
 def _response(call: Call, route: Route, answer: Answer) -> tuple[int, Headers, bytes]:
-    headers: Headers = []
+    headers: Headers = [*answer.headers]
     version = answer.version
     if version is not None:
         headers.append((b"etag", b'W/"%d"' % version.version))
@@ -207,6 +219,33 @@ def _counted(issues: list[Any]) -> bytes:
     for issue in issues:
         counts[issue["severity"]] = counts.get(issue["severity"], 0) + 1
     return " ".join(f"{severity}={number}" for severity, number in counts.items()).encode()
+
+
+def _followed(receive: Receive, alive: Callable[[], None]) -> Receive:
+    """`receive`, for a body that may take longer than a request as long as it keeps coming."""
+
+    async def next_message() -> Message:
+        message = await receive()
+        alive()
+        return message
+
+    return next_message
+
+
+async def _stream(
+    send: Send,
+    status: int,
+    headers: Sequence[tuple[bytes, bytes]],
+    pieces: AsyncIterator[bytes] | None,
+    alive: Callable[[], None],
+) -> None:
+    """Send piece by piece; it may take longer than a request as long as the caller takes them."""
+    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
+    if pieces is not None:
+        async for piece in pieces:
+            alive()
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _send(send: Send, status: int, headers: Headers, content: bytes) -> None:

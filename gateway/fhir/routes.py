@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from gateway.bulk import kickoff, status
 from gateway.errors import FhirError
 from gateway.fhir import (
     bundle,
@@ -31,7 +32,7 @@ ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 
 class Route(NamedTuple):
     """One interaction. `code` is its name in http://hl7.org/fhir/restful-interaction, or the operation's own; an
-    operation has a `definition` and may be restricted to `types`."""
+    operation has a `definition` and may be restricted to `types`; `raw`: its body, in or out, is a stream, not FHIR."""
 
     method: str
     shape: str
@@ -40,9 +41,12 @@ class Route(NamedTuple):
     handler: Handler
     definition: str = ""
     types: frozenset[str] = frozenset()
+    raw: bool = False
 
 
 VALIDATE = f"{HL7}Resource-validate"
+BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
+PATIENT, GROUP = frozenset({"Patient"}), frozenset({"Group"})
 ROUTES = (
     Route("GET", "Type/id", "read", "r", reading.read),
     Route("POST", "Type", "create", "c", create.create),
@@ -63,6 +67,16 @@ ROUTES = (
     Route("POST", "Type/$validate", "$validate", "", validate.validate, VALIDATE),
     Route("POST", "Type/id/$validate", "$validate", "r", validate.validate, VALIDATE),
     Route("GET", "Type/id/$validate", "$validate", "r", validate.validate, VALIDATE),
+    Route("GET", "$export", "$export", "s", kickoff.export, f"{BULK}export"),
+    Route("POST", "$export", "$export", "s", kickoff.export, f"{BULK}export"),
+    Route("GET", "Type/$export", "$export", "s", kickoff.export, f"{BULK}patient-export", PATIENT),
+    Route("POST", "Type/$export", "$export", "s", kickoff.export, f"{BULK}patient-export", PATIENT),
+    Route("GET", "Type/id/$export", "$export", "s", kickoff.export, f"{BULK}group-export", GROUP),
+    Route("POST", "Type/id/$export", "$export", "s", kickoff.export, f"{BULK}group-export", GROUP),
+    Route("POST", "$import", "$import", "u", kickoff.import_, "urn:gapura:operation:import", raw=True),
+    Route("GET", "$job", "$export", "", status.status),
+    Route("DELETE", "$job", "$export", "", status.cancel),
+    Route("GET", "$job-file", "$export", "", status.download, raw=True),
     *(
         Route(method, f"{shape}/{row.name}".lstrip("/"), row.name, row.letter, row.handle, row.definition, row.types)
         for row in OPERATIONS

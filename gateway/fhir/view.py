@@ -39,26 +39,29 @@ PLAIN = View()
 
 
 class Prefer(NamedTuple):
-    """The Prefer header. `returns` is empty where nothing was asked for."""
+    """The Prefer header. `returns` is empty where nothing was asked for; `later`: respond-async."""
 
     returns: str = ""
     lenient: bool = False
+    later: bool = False
 
 
 @lru_cache(maxsize=256)
 def prefer(header: bytes) -> Prefer:
     """Parse a Prefer header. Raises FhirError GF-106 for a preference that FHIR does not have."""
-    returns, lenient = "", False
+    returns, lenient, later = "", False, False
     for part in header.decode("latin-1").replace(";", ",").split(","):
         name, _, value = (side.strip(' "') for side in part.partition("="))
         if name.lower() == "return" and value in RETURNS:
             returns = value
         elif name.lower() == "handling" and value in ("strict", "lenient"):
             lenient = value == "lenient"
+        elif name.lower() == "respond-async":
+            later = True
         elif name:
-            wanted = f"return={'|'.join(RETURNS)} or handling=strict|lenient"
+            wanted = f"return={'|'.join(RETURNS)} or handling=strict|lenient or respond-async"
             raise FhirError("GF-106", header="Prefer", value=part.strip(), wanted=wanted)
-    return Prefer(returns, lenient)
+    return Prefer(returns, lenient, later)
 
 
 def view(query: list[tuple[str, str]]) -> tuple[View, list[tuple[str, str]]]:

@@ -79,9 +79,14 @@ def etag(header: str) -> int | None:
 
 
 async def commit(
-    call: Call, interaction: str, changes: Sequence[Change], transaction: Transaction | None = None
+    call: Call,
+    interaction: str,
+    changes: Sequence[Change],
+    transaction: Transaction | None = None,
+    *,
+    deliver: bool = True,
 ) -> Sequence[Version]:
-    """Write the changes with one AuditEvent and the deliveries they call for; all or nothing.
+    """Write the changes with one AuditEvent and, if `deliver`, the deliveries they call for: all or nothing.
 
     Raises FhirError GF-204, GF-208 or GF-209 where a version is not the expected one, and what the store raises.
     """
@@ -97,7 +102,7 @@ async def commit(
         ]
         return [audit.event(call.visitor, interaction, datetime.now(UTC), entities)] if versions else []
 
-    deliveries = call.services.deliveries(call.facility)
+    deliveries = call.services.deliveries(call.facility) if deliver else None
     try:
         if transaction is None:
             return await call.services.store.write(call.facility.slug, changes, audits=audits, also=deliveries)

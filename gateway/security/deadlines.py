@@ -25,6 +25,12 @@ class Deadlines:
             self._timer = loop.call_at(due, self._sweep)
         return task
 
+    def renew(self, seconds: float) -> None:
+        """Give the current task this much time from now on: it brings or takes something, piece by piece."""
+        task = asyncio.current_task()
+        if task is not None and self._due.pop(task, None) is not None:
+            self._due[task] = asyncio.get_running_loop().time() + seconds
+
     def end(self, task: asyncio.Task[object]) -> None:
         """The task is done. Raises TimeoutError in the place of the cancellation that this object caused."""
         self._due.pop(task, None)

@@ -60,6 +60,7 @@ class Door:
             await send(message)
 
         scope["request_id"] = request_id
+        scope["deadlines"] = self._deadlines
         try:
             scope["principal"] = await self._who(scope)
             task = self._deadlines.begin(self._services.settings.request_timeout_s)

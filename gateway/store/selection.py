@@ -1,6 +1,6 @@
 """Everything of a type at one moment: what bulk exports read, row after row from a snapshot of the database."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from profiles import definitions
 from .facilities import Place
 from .index import SearchIndex
 from .model import Connection, Query
-from .search.run import numbers as parameter_numbers
+from .search.run import numbers
 from .search.statement import Builder
 from .search.syntax import parse
 
@@ -57,9 +57,9 @@ class Snapshot:
 
     async def _statement(self, chosen: Selection) -> tuple[str, list[Any]]:
         searches = [parse(chosen.type, query) for query in chosen.queries or [()]]
-        known = {
-            name: codes for search in searches for name, codes in (await parameter_numbers(search, self._index)).items()
-        }
+        known: dict[str, Mapping[str, int]] = {}
+        for search in searches:
+            known.update(await numbers(search, self._index))
         builder = Builder(self._place, known)
         alternatives = [builder.where(search, None, search.conditions) for search in searches]
         where = [f"({' or '.join(f'({one})' for one in alternatives)})"]
