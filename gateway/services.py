@@ -3,16 +3,17 @@ jobs."""
 
 import logging
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from gateway.bulk.worker import Worker, working
-from gateway.outbox import delivering, plan
 from gateway.security.accesslog import AccessLog
 from gateway.security.journal import Journal
 from gateway.security.keys import KeyRing
 from gateway.settings import Facility, Settings
 from gateway.store import Also, Change, Store, VersionConflict
+from gateway.subscriptions import Secrets, Watch, delivering_all
 from profiles import INDONESIA, Validator
 from profiles.fhirjson import Resource
 from profiles.rules import Rules
@@ -26,6 +27,7 @@ class Services:
     store: Store
     keys: KeyRing
     journal: Journal
+    watch: Watch
     bulk: Worker
     access_log: AccessLog | None = None
 
@@ -35,7 +37,6 @@ class Services:
         self.default = settings.facilities[0]
         self._running = AsyncExitStack()
         self._validators: dict[str, Validator] = {}
-        self._deliveries: dict[str, Also | None] = {}
 
     async def open(self) -> None:
         """Open the store and start the background work. Raises StoreError, and ValueError for a site's own profiles."""
@@ -47,8 +48,10 @@ class Services:
             self.journal = Journal(self.settings.home / "audit", self._record)
             self.journal.start()
             opened.push_async_callback(self.journal.close)
-            if self.settings.deliver and any(self._deliveries.values()):
-                await opened.enter_async_context(delivering(self.store, self.settings))
+            self.watch = Watch(self.store, self.settings)
+            await opened.enter_async_context(self.watch.listening())
+            if self.settings.deliver:
+                await opened.enter_async_context(delivering_all(self.store, self.settings, self.watch))
             self.bulk = await opened.enter_async_context(working(self))
             if self.settings.access_log:
                 self.access_log = AccessLog(sys.stdout)
@@ -63,9 +66,12 @@ class Services:
         """R4, the Indonesian profiles, the facility's own, and for who sends to SATUSEHAT the ministry's rules."""
         return self._validators[facility.slug]
 
-    def deliveries(self, facility: Facility) -> Also | None:
-        """What puts the deliveries that a write calls for into the write's transaction."""
-        return self._deliveries[facility.slug]
+    def deliveries(
+        self, facility: Facility, changes: Sequence[Change] | None = None, secrets: Secrets | None = None
+    ) -> Also | None:
+        """What puts the deliveries and notifications of a write into its transaction. Knowing its `changes` spares a
+        write that concerns nobody."""
+        return self.watch.plans(facility, changes, secrets)
 
     def _prepare(self) -> None:
         made: dict[tuple[Path | None, str | None], Validator] = {}
@@ -76,7 +82,6 @@ class Services:
                 rules = Rules(organization, wire=False) if organization else None
                 made[what] = Validator([INDONESIA, *([facility.profiles] if facility.profiles else [])], rules)
             self._validators[facility.slug] = made[what]
-            self._deliveries[facility.slug] = plan(facility)
 
     async def _record(self, facility: str, events: list[tuple[str, Resource]]) -> None:
         try:

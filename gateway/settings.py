@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     worker_batch: int = 50
     lease_s: float = 60.0
     max_attempts: int = 20
+    subscription_hosts: tuple[str, ...] = Field(
+        ("localhost", "127.0.0.0/8", "::1/128"),
+        description="JSON list of hosts and networks that Subscriptions may notify by http or inside; https to public"
+        " addresses always may",
+    )
 
     @field_validator("home")
     @classmethod

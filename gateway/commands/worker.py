@@ -30,15 +30,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _work(settings: "Settings") -> None:
-    from gateway.outbox import delivering
     from gateway.store import Store
+    from gateway.subscriptions import Watch, delivering_all
 
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     store = await Store.open(settings)
     try:
-        async with delivering(store, settings):
+        watch = Watch(store, settings)
+        async with watch.listening(), delivering_all(store, settings, watch):
             print("delivering", flush=True)
             await told.wait()
     finally:

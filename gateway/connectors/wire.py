@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
+from functools import cache, partial
 
 import aiohttp
 import httpx
+from aiohttp.abc import AbstractResolver
 from httpx_aiohttp import AiohttpTransport
 
 from gateway.connectors.errors import DestinationError, OutcomeUnknown, Unavailable
@@ -88,13 +89,16 @@ class NoReply(Exception):
 
 
 class Wire:
-    """Kept-alive connections to one system. `timeout_s` covers one whole exchange, reply body included."""
+    """Kept-alive connections to one system. `timeout_s` covers one whole exchange, reply body included.
 
-    def __init__(self, system: str, timeout_s: float) -> None:
+    A `resolver` decides which addresses may be connected to; a proxy, which would resolve by itself, is then not used.
+    """
+
+    def __init__(self, system: str, timeout_s: float, *, resolver: AbstractResolver | None = None) -> None:
         self.system, self._timeout_s = system, timeout_s
         connect_s = min(timeout_s, CONNECT_S)
         self._http = httpx.AsyncClient(
-            transport=AiohttpTransport(verify=_tls(), client=_session),
+            transport=AiohttpTransport(verify=_tls(), client=partial(_session, resolver)),
             timeout=httpx.Timeout(timeout_s, connect=connect_s, pool=connect_s),
             headers={"Accept": "application/json"},
         )
@@ -162,11 +166,11 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(resolver: AbstractResolver | None) -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=_tls(), limit=32, keepalive_timeout=15.0),
+        connector=aiohttp.TCPConnector(ssl=_tls(), limit=32, keepalive_timeout=15.0, resolver=resolver),
         cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=True,
+        trust_env=resolver is None,
     )
     # aiohttp resends PUT and DELETE by itself when a kept-alive connection drops: a second delete would be answered
     # "not found" and the first one's success lost. It offers no public switch.

@@ -9,6 +9,7 @@ from gateway.errors import FhirError, Rejected
 from gateway.fhir.call import Call
 from gateway.security import audit
 from gateway.store import NEW, Change, Judgement, Transaction, Version, VersionConflict
+from gateway.subscriptions import Allowed, Secrets, admit
 from profiles.fhirjson import Resource
 from profiles.indonesia import profile_of
 from profiles.validator import Issue, outcome
@@ -90,6 +91,10 @@ async def commit(
 
     Raises FhirError GF-204, GF-208 or GF-209 where a version is not the expected one, and what the store raises.
     """
+    secrets: Secrets = {}
+    if any(change.type == "Subscription" for change in changes):
+        allowed = Allowed(call.services.settings.subscription_hosts)
+        changes, secrets = await admit(call.services.store, allowed, call.facility, call.who, changes)
     resources = {change.reference: change.resource for change in changes}
 
     def audits(versions: Sequence[Version]) -> list[Resource]:
@@ -102,13 +107,13 @@ async def commit(
         ]
         return [audit.event(call.visitor, interaction, datetime.now(UTC), entities)] if versions else []
 
-    deliveries = call.services.deliveries(call.facility) if deliver else None
+    planned = call.services.deliveries(call.facility, changes, secrets) if deliver else None
     try:
         if transaction is None:
-            return await call.services.store.write(call.facility.slug, changes, audits=audits, also=deliveries)
+            return await call.services.store.write(call.facility.slug, changes, audits=audits, also=planned)
         versions = await transaction.write(changes, audits=audits)
-        if deliveries is not None:
-            await deliveries(transaction.connection, versions)
+        if planned is not None:
+            await planned(transaction.connection, versions)
         return versions
     except VersionConflict as conflict:
         raise _conflict(conflict) from None

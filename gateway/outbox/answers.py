@@ -10,7 +10,6 @@ import mappings
 from gateway.outbox import queue
 from gateway.outbox.attempt import Attempt
 from gateway.outbox.desk import Desk, Visit, digest
-from gateway.outbox.plan import plan
 from gateway.outbox.rows import Row, Settlement
 from gateway.security import audit
 from gateway.security.keys import Principal
@@ -121,7 +120,6 @@ async def _keep(
     """Write the answer and complete the row in one transaction, again where another writer was quicker."""
     row = attempt.row
     settlement = Settlement(row, "done", result={"sent": 1, **result}, recorded=True)
-    also = plan(visit.facility)
     for _ in range(TRIES):
         try:
             async with desk.store.transaction(row.facility) as transaction:
@@ -131,7 +129,7 @@ async def _keep(
                 await transaction.record(row.destination, remotes)
                 await queue.note_sent(transaction.connection, row, {row.source: digest(made)})
                 await queue.settle(transaction.connection, [settlement])
-                if also:
+                if also := desk.plans(visit.facility, changes):
                     await also(transaction.connection, versions)
             return settlement
         except VersionConflict as conflict:

@@ -13,6 +13,7 @@ from gateway.connectors.errors import Held, Misconfigured
 from gateway.connectors.satusehat import Satusehat
 from gateway.connectors.vclaim import VClaim
 from gateway.outbox.attempt import Attempt, NotReady
+from gateway.outbox.plan import Plans
 from gateway.outbox.reasons import reason
 from gateway.settings import Facility, Settings
 from gateway.store import Gone, NotFound, Store
@@ -64,8 +65,8 @@ class Visit:
 class Desk:
     """The gateway's accounts, one client each, opened when first needed."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
-        self.store = store
+    def __init__(self, store: Store, settings: Settings, plans: Plans) -> None:
+        self.store, self.plans = store, plans
         self._facilities = {facility.slug: facility for facility in settings.facilities}
         self._vclaim: dict[str, VClaim] = {}
         self._satusehat: dict[str, Satusehat] = {}

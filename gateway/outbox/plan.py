@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mappings
@@ -10,11 +10,14 @@ from gateway.outbox import queue
 from gateway.outbox.rows import Planned
 from gateway.outbox.visits import visit_of
 from gateway.settings import Facility
-from gateway.store import Also, Connection, Version
+from gateway.store import Also, Change, Connection, Version
 from profiles import fhirjson
 from profiles.fhirjson import Resource
 
 log = logging.getLogger(__name__)
+
+Plans = Callable[[Facility, Sequence[Change]], Also | None]
+"""What the store must do in the transaction of these changes; None: nothing."""
 
 FRESH_S = 2.0
 """How long the modules' heads are taken as read: looking at every file at each write costs more than the write."""
@@ -47,6 +50,11 @@ def plan(facility: Facility) -> Also | None:
         await queue.wish(connection, facility.slug, sorted(planned, key=lambda row: row.rank), changed)
 
     return also
+
+
+def of_modules(facility: Facility, _: Sequence[Change]) -> Also | None:
+    """`plan` where nothing else follows from a write."""
+    return plan(facility)
 
 
 def accounts(facility: Facility) -> frozenset[str]:

@@ -1,25 +1,30 @@
 """A worker with its deliveries, for as long as a block lasts: in `gapura serve`, and alone in `gapura worker`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from gateway.outbox.desk import Desk
-from gateway.outbox.plan import accounts, steps
+from gateway.outbox.plan import Plans, accounts, of_modules, steps
 from gateway.outbox.satusehat import SatusehatDelivery
 from gateway.outbox.vclaim import VClaimDelivery
-from gateway.outbox.worker import Worker
+from gateway.outbox.worker import Deliver, Worker
 from gateway.settings import Settings
 from gateway.store import Store
 
 
 @asynccontextmanager
-async def delivering(store: Store, settings: Settings) -> AsyncIterator[Worker]:
-    """Deliver what is due while the block runs; what is under way at its end is finished or given back."""
-    desk = Desk(store, settings)
+async def delivering(
+    store: Store, settings: Settings, *, plans: Plans = of_modules, more: Mapping[str, Deliver] | None = None
+) -> AsyncIterator[Worker]:
+    """Deliver what is due while the block runs; what is under way at its end is finished or given back.
+
+    `plans` says what the writing of a destination's answers calls for; `more` are the deliveries of other rooms.
+    """
+    desk = Desk(store, settings, plans)
     worker = Worker(
         store,
-        {"vclaim": VClaimDelivery(desk), "satusehat": SatusehatDelivery(desk)},
+        {"vclaim": VClaimDelivery(desk), "satusehat": SatusehatDelivery(desk), **(more or {})},
         batch=settings.worker_batch,
         lease_s=settings.lease_s,
         max_attempts=settings.max_attempts,

@@ -1,6 +1,6 @@
 """Every operation of the server, in the order in which the CapabilityStatement lists them."""
 
-from gateway.fhir.operations import codes, expand, meta, translate, validate_code
+from gateway.fhir.operations import codes, expand, meta, subscriptions, translate, validate_code
 from gateway.fhir.operations.operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -9,4 +9,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *validate_code.OPERATIONS,
     *expand.OPERATIONS,
     *translate.OPERATIONS,
+    *subscriptions.OPERATIONS,
 )
