@@ -18,28 +18,13 @@ SYSTEM_TYPE = "http://hl7.org/fhirpath/System."
 FHIR_TYPE = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"
 QUANTITIES = ("SimpleQuantity", "MoneyQuantity")
 """The constraints on data types that base elements name as their profile; they get functions like types."""
-OFTEN_FIRST = [
-    "system",
-    "code",
-    "value",
-    "coding",
-    "display",
-    "reference",
-    "text",
-    "url",
-    "extension",
-    "resourceType",
-    "id",
-    "status",
-    "meta",
-    "subject",
-    "use",
-    "type",
-    "identifier",
-    "name",
-    "period",
-]
+OFTEN_FIRST = (
+    "system", "code", "value", "coding", "display", "reference", "text", "url", "status", "subject", "use", "type",
+    "identifier", "name", "period",
+)  # fmt: skip
 """Keys that are asked for first, because most objects have them."""
+SELDOM = ("id", "extension", "modifierExtension")
+"""Keys that every object may have and few do: asked for last."""
 CHAIN = 14
 """Types with more keys than this are dispatched by a tree of numbers instead of a chain of comparisons."""
 
@@ -425,4 +410,6 @@ class _Object:
 
 
 def _rank(key: str) -> int:
+    if key in SELDOM:
+        return len(OFTEN_FIRST) + 1
     return OFTEN_FIRST.index(key) if key in OFTEN_FIRST else len(OFTEN_FIRST)

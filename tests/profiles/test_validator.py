@@ -258,3 +258,42 @@ def test_the_list_of_issues_ends() -> None:
     issues = R4.validate({**PATIENT, **{f"x{n}": 1 for n in range(5000)}})
     assert len(issues) == 1001
     assert issues[-1].severity == "information"
+
+
+@pytest.mark.parametrize(
+    "div",
+    [
+        f"<div {XHTML}>" + "<!-- " * 200_000 + "</div>",
+        f"<div {XHTML}><b " + 'class="a" ' * 100_000 + '"x>x</b></div>',
+        f"<div {XHTML}>" + "<" * 500_000 + "</div>",
+        f"<div {XHTML}><b" + " " * 500_000 + "</div>",
+    ],
+)
+def test_hostile_narratives_are_refused_in_one_pass(div: str) -> None:
+    assert not R4.accepts({**PATIENT, "text": {"status": "generated", "div": div}})
+
+
+@pytest.mark.parametrize(
+    ("change", "accepted"),
+    [
+        ({"name": [{"text": "< " + " " * 900_000}]}, True),
+        ({"name": [{"given": [None] * 300_000, "_given": [{"id": "a"}] * 300_000}]}, True),
+        ({"implicitRules": "urn:oid:" + "1." * 500_000}, False),
+        ({"photo": [{"contentType": "a/b", "data": "ab c" * 500_000}]}, True),
+    ],
+)
+def test_hostile_values_are_judged_in_time_that_grows_as_they_do(change: Json, accepted: bool) -> None:
+    assert R4.accepts({**PATIENT, **change}) is accepted
+
+
+def test_codes_of_many_components_are_compared_as_sets() -> None:
+    loinc = "http://loinc.org"
+    many = {
+        **OBSERVATION,
+        "valueString": "x",
+        "code": {"coding": [{"system": loinc, "code": str(n)} for n in range(20_000)]},
+        "component": [{"code": {"coding": [{"system": loinc, "code": f"c{n}"}]}} for n in range(20_000)],
+    }
+    assert R4.accepts(many)
+    many["component"][-1]["code"]["coding"][0]["code"] = "7"
+    assert ("error", "obs-7", "Observation.component") in found(many)
