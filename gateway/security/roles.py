@@ -8,7 +8,7 @@ import yaml
 
 
 class Role(NamedTuple):
-    """A row of roles.yaml. `fhir` maps a resource type or `*` to letters of `cruds`."""
+    """A row of roles.yaml. `fhir` maps a resource type or `*` to letters of `crudstp`."""
 
     name: str
     text: dict[str, str]
@@ -16,7 +16,7 @@ class Role(NamedTuple):
     areas: frozenset[str]
 
     def may(self, letter: str, resource_type: str) -> bool:
-        """Whether the role has the right `letter` (one of `cruds`) on a resource type."""
+        """Whether the role has the right `letter` (one of `crudstp`) on a resource type."""
         allowed = self.fhir.get(resource_type)
         return letter in (self.fhir["*"] if allowed is None else allowed)
 

@@ -20,6 +20,8 @@ NUMBERS = ("integer", "positiveInt", "unsignedInt")
 TIMES = ("instant", "dateTime", "date")
 FAMILIES = {kind: family for family in (TEXTS, NUMBERS, TIMES) for kind in family}
 """Types that may stand for each other: the resource is JSON, and the operation checks what it is given."""
+STAND_IN: Resource = {"resourceType": "Basic", "code": {"text": "resource"}}
+"""What takes the place of a row's resource while the Parameters themselves are judged."""
 
 
 class Parameter(NamedTuple):
@@ -123,12 +125,19 @@ class Operation:
             fitting = [name for name, row in self.parameters.items() if row.kind in (kind, "Resource")]
             if len(fitting) != 1:
                 raise FhirError("GF-303", body=kind, address="Parameters", expression="Parameters")
-            _check(call, body)
+            self._check(call, fitting[0], body)
             return [(fitting[0], body)]
-        _check(call, body)
-        return [self._from_row(index, row) for index, row in enumerate(body.get("parameter", ()))]
+        rows = body.get("parameter", ())
+        bare = [{**row, "resource": STAND_IN} if isinstance(row, dict) and "resource" in row else row for row in rows]
+        _check(call, {**body, "parameter": bare} if bare else body)
+        return [self._from_row(call, index, row) for index, row in enumerate(rows)]
 
-    def _from_row(self, index: int, row: dict[str, Any]) -> tuple[str, Any]:
+    def _check(self, call: Call, name: str, resource: Any) -> None:
+        """A resource of a known type must be R4; what may be any resource is the operation's own to judge."""
+        if self.parameters[name].kind != "Resource":
+            _check(call, resource)
+
+    def _from_row(self, call: Call, index: int, row: dict[str, Any]) -> tuple[str, Any]:
         name: str = row["name"]
         parameter = self.parameters.get(name)
         if parameter is None and not self.open:
@@ -148,6 +157,8 @@ class Operation:
                 wanted=" | ".join(_keys(kind)) if found != "resource" else kind,
                 expression=f"Parameters.parameter[{index}]",
             )
+        if found == "resource":
+            self._check(call, name, row[found])
         return name, row[found]
 
 

@@ -1,6 +1,18 @@
 """Every operation of the server, in the order in which the CapabilityStatement lists them."""
 
-from gateway.fhir.operations import codes, expand, meta, subscriptions, translate, validate_code
+from gateway.fhir.operations import (
+    codes,
+    document,
+    everything,
+    expand,
+    lastn,
+    meta,
+    purge,
+    subscriptions,
+    transform,
+    translate,
+    validate_code,
+)
 from gateway.fhir.operations.operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -9,5 +21,10 @@ OPERATIONS: tuple[Operation, ...] = (
     *validate_code.OPERATIONS,
     *expand.OPERATIONS,
     *translate.OPERATIONS,
+    *everything.OPERATIONS,
+    *document.OPERATIONS,
+    *lastn.OPERATIONS,
+    *transform.OPERATIONS,
+    *purge.OPERATIONS,
     *subscriptions.OPERATIONS,
 )
