@@ -76,6 +76,8 @@ class Validator:
             issues.append(_note("depth", resource, "fatal", limit="…"))
         if any(count > MOST_ISSUES for count in context.counts.values()):
             issues.append(_note("enough", resource, "information", limit=MOST_ISSUES))
+        if len(issues) > 1:  # an extension is met by the slice of a profile and by its own definition
+            issues = list({(i.severity, i.rule, i.path, i.wording): i for i in issues}.values())
         if self._rules is not None:
             issues.extend(self._rules.judge(resource))
         return issues
