@@ -3,6 +3,7 @@
 Each takes and returns a collection of Python values; what it needs to know of the call it asks `current`.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ from mappings.errors import MappingError, Reason, known
 from mappings.run import Index, current
 
 Function: TypeAlias = Callable[..., list[Any]]
+_NO_DIGITS = re.compile("[^0-9]+")
 IDENTIFIER_TYPES = "http://terminology.hl7.org/CodeSystem/v2-0203"
 
 
@@ -51,7 +53,7 @@ class Message:
 
 def phone(number: str) -> str:
     """`+62 812-3456` → `08123456`; digits only."""
-    digits = "".join(character for character in number if character in "0123456789")
+    digits = _NO_DIGITS.sub("", number)
     return "0" + digits[2:] if digits.startswith("62") else digits
 
 
@@ -100,10 +102,14 @@ def _resources(focus: list[Any], kind: list[Any]) -> list[Any]:
 def _numbered(focus: list[Any], *systems: list[Any]) -> list[Any]:
     run = current.get()
     for system in systems:
-        wanted = _one(system, "the identifier system").replace("{org}", str(run.facility.get("organization_id")))
+        wanted = _one(system, "the identifier system")
+        if "{org}" in wanted:
+            wanted = wanted.replace("{org}", str(run.facility.get("organization_id")))
+        is_type = "/" not in wanted
         for value in focus:
             for identifier in _identifiers(value, run.index):
-                if "value" in identifier and (identifier.get("system") == wanted or _is_of_type(identifier, wanted)):
+                fits = identifier.get("system") == wanted or (is_type and _is_of_type(identifier, wanted))
+                if fits and "value" in identifier:
                     return [identifier["value"]]
     return []
 
@@ -120,7 +126,7 @@ def _identifiers(value: Any, index: Index) -> list[dict[str, Any]]:
 
 
 def _is_of_type(identifier: dict[str, Any], code: str) -> bool:
-    return "/" not in code and any(
+    return any(
         coding.get("system") == IDENTIFIER_TYPES and coding.get("code") == code
         for coding in identifier.get("type", {}).get("coding", ())
     )

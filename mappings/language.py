@@ -12,23 +12,34 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import yaml
 
 from mappings.errors import MappingError, known
 from mappings.expressions import Functions, Items, Scope, compiled, condition, focused, unwrap, with_variables, wrap
+from mappings.forms import (
+    UNDEFINED,
+    All,
+    Assigned,
+    Choice,
+    Constant,
+    Evaluate,
+    First,
+    Form,
+    Merge,
+    Object,
+    Single,
+    Template,
+    Variable,
+)
 from mappings.positions import Node, Source
 from mappings.quick import GENERAL, keeps_no_type, quick, quick_truth
 
-Template: TypeAlias = Callable[[Scope], Any]
-"""Scope → value, or UNDEFINED where the target gets nothing."""
-Evaluate: TypeAlias = Callable[[Scope], Items]
 Names: TypeAlias = Mapping[str, Collection[str]]
 T = TypeVar("T")
 
 BLOCKS = ("assign", "else", "first", "for", "if", "merge")
-UNDEFINED: Final = object()
 SHIPPED = Path(__file__).parent
 
 _LIST = re.compile(r"\{\[\s*([\s\S]+?)\s*\]\}\Z")
@@ -80,6 +91,12 @@ class Compiler:
     ) -> None:
         self._functions, self._find, self._trace, self._names = functions, find, trace, names or {}
         self._open: list[Path] = []
+        self.forms: dict[Template, Form] = {}
+        """What each template was made of."""
+
+    def _formed(self, template: Template, form: Form) -> Template:
+        self.forms[template] = form
+        return template
 
     def file(self, name: str) -> Template:
         """Compile one template file. Raises MappingError with file and line."""
@@ -158,18 +175,19 @@ class Compiler:
     def _scalar(self, source: Source, node: Node) -> Template:
         value = source.plain(node)
         if not isinstance(value, str):
-            return self._leaf(lambda scope: value, source, node, to_text(value))
+            return self._leaf(lambda scope: value, source, node, to_text(value), Constant(value))
         if block := _BLOCK.match(value):
             return self._include(source, node, block)
         if found := _LIST.match(value):
-            return self._leaf(_all(self.values(source, node, found[1])), source, node, found[1])
+            return self._leaf(_all(self.values(source, node, found[1])), source, node, found[1], All(found[1]))
         parts = list(_SINGLE.finditer(value))
         if not parts:
-            return self._leaf(lambda scope: value, source, node, value)
+            return self._leaf(lambda scope: value, source, node, value, Constant(value))
         empty = [None if part[1] else UNDEFINED for part in parts]
         expressions = [self.values(source, node, part[2]) for part in parts]
         if len(parts) == 1 and parts[0][0] == value:
-            return self._leaf(_single(expressions[0], empty[0]), source, node, parts[0][2])
+            made = _single(expressions[0], empty[0])
+            return self._leaf(made, source, node, parts[0][2], Single(parts[0][2], empty[0]))
         texts = _SINGLE.sub("\0", value).split("\0")
         return self._leaf(_interpolation(texts, expressions, empty), source, node, value)
 
@@ -183,9 +201,9 @@ class Compiler:
                 raise source.error(str(error), node) from None
             raise
 
-    def _leaf(self, made: Template, source: Source, node: Node, made_by: str) -> Template:
+    def _leaf(self, made: Template, source: Source, node: Node, made_by: str, form: Form | None = None) -> Template:
         if not self._trace:
-            return made
+            return self._formed(made, form) if form else made
         origin = Origin(source.shown, source.line(node), made_by)
         alone = _ALONE.match(made_by)
 
@@ -239,7 +257,7 @@ class Compiler:
             return (self._for if alone[0] == "for" else self._first)(source, blocks[alone[0]])
         if "merge" in blocks and "if" in blocks:
             raise source.error("{% if %} and {% merge %} in one mapping: put the {% if %} into the merged list", node)
-        base = _object(plain)
+        base = self._formed(_object(plain), Object(plain))
         if "merge" in blocks:
             return self._merge(source, base, blocks["merge"])
         if "else" in blocks and "if" not in blocks:
@@ -250,12 +268,15 @@ class Compiler:
 
     def _assigned(self, source: Source, assign: Block, made: Template) -> Template:
         rows = assign.value.value if isinstance(assign.value, yaml.SequenceNode) else [assign.value]
+        variables_made: list[Variable] = []
         steps: list[tuple[str, Evaluate]] = []
         for row in rows:
             pairs = list(source.items(row))
             if len(pairs) != 1:
                 raise source.error("each row of {% assign %} holds one name", row)
-            steps.append((pairs[0][0], self._variable(source, pairs[0][2])))
+            variable = self._variable(pairs[0][0], source, pairs[0][2])
+            variables_made.append(variable)
+            steps.append((variable.name, variable.items))
             if self._trace:
                 steps.append((f"marked {pairs[0][0]}", _as_one_item(self.node(source, pairs[0][2]))))
 
@@ -266,20 +287,25 @@ class Compiler:
                 variables[name] = value(inner)
             return made(inner)
 
-        return run
+        return self._formed(run, Assigned(variables_made, made))
 
-    def _variable(self, source: Source, node: Node) -> Evaluate:
+    def _variable(self, name: str, source: Source, node: Node) -> Variable:
         """The items of a variable. Those of a lone expression keep their FHIR types."""
         text = source.plain(node) if isinstance(node, yaml.ScalarNode) else None
         if isinstance(text, str):
             if found := _LIST.match(text):
-                return self._items(source, node, found[1])
+                return Variable(name, self._items(source, node, found[1]), found[1])
             single = _SINGLE.match(text)
             if single and single[0] == text:
                 first = self._items(source, node, single[2])
-                return lambda scope: first(scope)[:1]
-        template = Compiler(self._functions, self._find, names=self._names).node(source, node)
-        return lambda scope: [] if (value := template(scope)) is UNDEFINED else wrap(value)
+                return Variable(name, lambda scope: first(scope)[:1], single[2], first=True)
+        plain = Compiler(self._functions, self._find, names=self._names) if self._trace else self
+        template = plain.node(source, node)
+
+        def items(scope: Scope) -> Items:
+            return [] if (value := template(scope)) is UNDEFINED else wrap(value)
+
+        return Variable(name, items, template=template)
 
     def _items(self, source: Source, node: Node, text: str) -> Evaluate:
         if not keeps_no_type(text, self._functions):
@@ -312,21 +338,25 @@ class Compiler:
     def _if(self, source: Source, base: Template | None, when: Block, otherwise: Block | None) -> Template:
         holds = self.condition(source, when.key, when.text)
         then = self.node(source, when.value)
-        other = self.node(source, otherwise.value) if otherwise else lambda scope: UNDEFINED
+        other = self.node(source, otherwise.value) if otherwise else None
+        form = Choice(base, when.text, holds, then, other)
         file, line = source.shown, source.line(when.key)
 
         def choose(scope: Scope) -> Any:
-            return (then if holds(scope) else other)(scope)
+            if holds(scope):
+                return then(scope)
+            return other(scope) if other else UNDEFINED
 
         if base is None:
-            return choose
-        return lambda scope: _merged(base(scope), [choose(scope)], file, line)
+            return self._formed(choose, form)
+        return self._formed(lambda scope: _merged(base(scope), [choose(scope)], file, line), form)
 
     def _merge(self, source: Source, base: Template, block: Block) -> Template:
         rows = block.value.value if isinstance(block.value, yaml.SequenceNode) else [block.value]
         parts = [self.node(source, row) for row in rows]
         file, line = source.shown, source.line(block.key)
-        return lambda scope: _merged(base(scope), [part(scope) for part in parts], file, line)
+        merged = lambda scope: _merged(base(scope), [part(scope) for part in parts], file, line)  # noqa: E731
+        return self._formed(merged, Merge(base, parts))
 
     def _first(self, source: Source, block: Block) -> Template:
         if block.text or not isinstance(block.value, yaml.SequenceNode):
@@ -335,15 +365,15 @@ class Compiler:
         for row in block.value.value:
             fields = source.fields(row, "a row of {% first %}", ("name", "when", "then"), ())
             text = to_text(source.plain(fields["when"]))
-            rows.append((self.condition(source, fields["when"], text), self.node(source, fields["then"])))
+            rows.append((text, self.condition(source, fields["when"], text), self.node(source, fields["then"])))
 
         def run(scope: Scope) -> Any:
-            for when, then in rows:
+            for _, when, then in rows:
                 if when(scope):
                     return then(scope)
             return UNDEFINED
 
-        return run
+        return self._formed(run, First(rows))
 
 
 def to_json(value: Any) -> Any:

@@ -8,8 +8,10 @@ from mappings import head as heads
 from mappings.conceptmap import ConceptMap
 from mappings.errors import Held, MappingError, Reason, known
 from mappings.expressions import Closure, Scope, compiled, scope, unwrap
+from mappings.forms import UNDEFINED
 from mappings.functions import Function, functions
-from mappings.language import UNDEFINED, Compiler, Mark, Origin, Template, shown
+from mappings.generated import GIVES_UP, write
+from mappings.language import Compiler, Mark, Origin, shown
 from mappings.outgoing import Outgoing
 from mappings.positions import Source
 from mappings.run import Crosswalk, Index, Run, current
@@ -25,6 +27,21 @@ CONTEXT = ("facility", "crosswalk", "now", "focus", "visit")
 SCHEMA_DEFAULT = "(schema default)"
 
 
+class _Call:
+    """One call of a step: its source, its variables as Python values, its state; their scope only when it is asked."""
+
+    __slots__ = ("_scope", "run", "source", "variables")
+
+    def __init__(self, source: Mapping[str, Any], variables: Mapping[str, Any], run: Run) -> None:
+        self.source, self.variables, self.run = source, variables, run
+        self._scope: Scope | None = None
+
+    def scope(self) -> Scope:
+        if self._scope is None:
+            self._scope = scope(self.source, self.variables, self.run.index.resolve)
+        return self._scope
+
+
 class Step:
     """One step of a module: source → product. Made by `Module`."""
 
@@ -32,7 +49,9 @@ class Step:
         self.module, self.name, self.operation, self.on = module, head.name, head.operation, head.on
         self.schema = Schema(module.find(head.schema)) if head.schema else None
         self._template_file = head.template
-        self._template = module.compile_file(head.template)
+        compiler = module.compiler()
+        self._template = compiler.file(head.template)
+        self._written = write(self._template, compiler.forms, module.functions, head.on)
         self._when = module.condition(head.when, head.on, head.line) if head.when else None
         self._applies = module.expression(head.applies, head.line) if head.applies else None
 
@@ -53,13 +72,13 @@ class Step:
         first of the visit that would.
         Raises Held with all reasons, MappingError where the module is at fault.
         """
-        product = self._run(self._template, source, facility, crosswalk, now, focus, visit)
+        product = self._run(self._made, source, facility, crosswalk, now, focus, visit)
         return self.schema.fill(product) if self.schema else product
 
     def trace(self, source: Mapping[str, Any], **context: Any) -> tuple[dict[str, Any], Trace]:
         """The product, and for each of its values the template line that made it."""
-        template = self.module.compile_file(self._template_file, trace=True)
-        marked = self._run(template, source, *_ordered(context))
+        template = self.module.compiler(trace=True).file(self._template_file)
+        marked = self._run(lambda call: template(call.scope()), source, *_ordered(context))
         if self.schema:
             marked = self.schema.fill(marked)
         found: Trace = []
@@ -80,10 +99,10 @@ class Step:
         """Is there something to do for this visit (`applies`)? Context as in a call."""
         if self._applies is None:
             return True
-        outermost, run = self._prepare(source, *_ordered(context))
-        token = current.set(run)
+        call = self._prepare(source, *_ordered(context))
+        token = current.set(call.run)
         try:
-            return truth(self._applies(outermost.root, outermost)) is True
+            return truth(self._applies(call.scope().root, call.scope())) is True
         finally:
             current.reset(token)
 
@@ -95,7 +114,7 @@ class Step:
         now: str | None,
         focus: str | None,
         visit: Mapping[str, Any] | None,
-    ) -> tuple[Scope, Run]:
+    ) -> "_Call":
         facility = facility or {}
         options = heads.chosen(self.module.head.options, facility.get("options") or {}, self.module.name)
         index = Index(source if visit is None else visit)
@@ -107,7 +126,7 @@ class Step:
             "trigger": trigger,
             "now": now,
         }
-        return scope(source, variables, index.resolve), Run(index, facility, options, crosswalk, now)
+        return _Call(source, variables, Run(index, facility, options, crosswalk, now))
 
     def _trigger(self, index: Index, focus: str | None) -> Resource | None:
         if focus is not None:
@@ -118,14 +137,26 @@ class Step:
         candidates = (resource for kind in self.on for resource in index.by_type.get(kind, ()))
         return next((resource for resource in candidates if self.wants(resource)), None)
 
-    def _run(self, template: Template, source: Mapping[str, Any], *context: Any) -> dict[str, Any]:
-        outermost, run = self._prepare(source, *context)
-        if self.on and not outermost.variables["trigger"]:
+    def _made(self, call: "_Call") -> Any:
+        try:
+            product = self._written(call.variables, call.scope)
+            if not call.run.reasons:
+                return product
+        except GIVES_UP:
+            pass
+        call.run.reasons.clear()
+        call.run.sending = frozenset()
+        return self._template(call.scope())
+
+    def _run(self, make: "Callable[[_Call], Any]", source: Mapping[str, Any], *context: Any) -> dict[str, Any]:
+        call = self._prepare(source, *context)
+        run = call.run
+        if self.on and not call.variables["trigger"]:
             name = f"{self.module.name}, step {self.name}"
             raise MappingError(f"{name}: nothing in the source calls for it (see `on` and `when` in its head)")
         token = current.set(run)
         try:
-            product = template(outermost)
+            product = make(call)
         finally:
             current.reset(token)
         if run.reasons:
@@ -186,10 +217,10 @@ class Module:
             current.reset(token)
         return list(dict.fromkeys(found))
 
-    def compile_file(self, name: str, *, trace: bool = False) -> Template:
-        """Compile a template of this module."""
+    def compiler(self, *, trace: bool = False) -> Compiler:
+        """A compiler for the templates of this module."""
         held, maps = self.head.held, self.head.concept_maps
-        return Compiler(self.functions, self.find, trace, {"need": held, "hold": held, "translate": maps}).file(name)
+        return Compiler(self.functions, self.find, trace, {"need": held, "hold": held, "translate": maps})
 
     def expression(self, text: str, line: int) -> Closure:
         """Compile an expression of the head that judges a visit."""

@@ -58,23 +58,24 @@ class Schema:
 
 
 def _filler(schema: dict[str, Any]) -> Fill:
-    rows: list[tuple[str, Any, Fill | None]] = []
-    for name, sub in schema.get("properties", {}).items():
+    """Written as Python, for it runs on every product: a line for each property, what is absent as a whole at once."""
+    known: dict[str, Any] = {}
+    lines = ["def fill(product):", "    made = {}"]
+    for n, (name, sub) in enumerate(schema.get("properties", {}).items()):
         inner = _filler(sub) if "properties" in sub else None
-        default = {} if inner and name in schema.get("required", ()) else sub.get("default", _ABSENT)
-        rows.append((name, default, inner))
-    names = frozenset(name for name, _, _ in rows)
-
-    def fill(product: dict[str, Any]) -> dict[str, Any]:
-        made: dict[str, Any] = {}
-        for name, default, inner in rows:
-            value = product.get(name, default)
-            if value is _ABSENT:
-                continue
-            made[name] = inner(value) if inner and isinstance(value, dict) else value
-        return made | {name: value for name, value in product.items() if name not in names}
-
-    return fill
-
-
-_ABSENT: Any = object()
+        lines.append(f"    if {name!r} in product:")
+        if inner:
+            known[f"fill{n}"] = inner
+            lines.append(f"        value = product[{name!r}]")
+            lines.append(f"        made[{name!r}] = fill{n}(value) if isinstance(value, dict) else value")
+        else:
+            lines.append(f"        made[{name!r}] = product[{name!r}]")
+        if inner and name in schema.get("required", ()):
+            lines.append(f"    else: made[{name!r}] = {inner({})!r}")
+        elif "default" in sub:
+            lines.append(f"    else: made[{name!r}] = {inner(sub['default']) if inner else sub['default']!r}")
+    lines += ["    if len(made) < len(product) or not product.keys() <= made.keys():"]
+    lines += ["        made |= {name: value for name, value in product.items() if name not in made}", "    return made"]
+    exec(compile("\n".join(lines), "<schema>", "exec"), known)  # noqa: S102 - names and defaults stand in as literals
+    made: Fill = known["fill"]
+    return made
