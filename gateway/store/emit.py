@@ -1,9 +1,11 @@
 """From a value to the rows of its parameter type. One function per type, in the table EMITTERS."""
 
+import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .values import (
@@ -16,6 +18,7 @@ from .values import (
     comparable,
     folded,
     in_base_units,
+    plain,
     span,
     squeezed,
     system_number,
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
     from .extract import Step
 
 Rows = dict[str, list[tuple[Any, ...]]]
-Head = tuple[int, int, int, int]
-"""resource, parameter, facility, part: the first columns of every index row."""
-Emitter = Callable[[Rows, Head, Any, tzinfo, "Step"], None]
+Tail = tuple[str, bool, tuple[Any, ...]]
+"""One index row behind its first columns: (table, whether it belongs to the `:of-type` parameter, columns)."""
+Emitter = Callable[[list[Tail], Any, tzinfo, "Step", Sequence[str]], None]
+"""Adds the tails of one value. The last argument: the addresses under which this facility's resources are known."""
 
 LITERAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 """A reference to a resource of this facility."""
@@ -42,69 +46,65 @@ STRING_ELEMENTS = (
 ENDLESS = Decimal("Infinity")
 
 
-def _token(rows: Rows, head: Head, value: Any, zone: tzinfo, step: "Step") -> None:
+def _token(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
     if isinstance(value, bool):
-        rows["token_index"].append((*head, NO_SYSTEM, "true" if value else "false"))
+        tails.append(("token_index", False, (NO_SYSTEM, "true" if value else "false")))
     elif not isinstance(value, dict):
         code = str(value)
-        rows["token_index"].append((*head, step.systems.get(code, NO_SYSTEM), squeezed(code)))
+        tails.append(("token_index", False, (step.systems.get(code, NO_SYSTEM), squeezed(code))))
     elif "coding" in value:
         for coding in value["coding"]:
-            _coding(rows, head, coding)
-        _display(rows, head, value.get("text"))
+            _coding(tails, coding)
+        _text(tails, value.get("text"))
     elif "value" in value:
-        _identifier(rows, head, value, step)
+        _identifier(tails, value)
     else:
-        _coding(rows, head, value)
+        _coding(tails, value)
 
 
-def _coding(rows: Rows, head: Head, coding: dict[str, Any]) -> None:
+def _coding(tails: list[Tail], coding: dict[str, Any]) -> None:
     if "code" in coding:
         system = coding.get("system")
-        rows["token_index"].append((*head, system_number(system) if system else NO_SYSTEM, squeezed(coding["code"])))
-    _display(rows, head, coding.get("display") or coding.get("text"))
+        number = system_number(system) if system else NO_SYSTEM
+        tails.append(("token_index", False, (number, squeezed(coding["code"]))))
+    _text(tails, coding.get("display") or coding.get("text"))
 
 
-def _identifier(rows: Rows, head: Head, identifier: dict[str, Any], step: "Step") -> None:
+def _identifier(tails: list[Tail], identifier: dict[str, Any]) -> None:
     system, value = identifier.get("system"), str(identifier["value"])
-    rows["token_index"].append((*head, system_number(system) if system else NO_SYSTEM, squeezed(value)))
+    tails.append(("token_index", False, (system_number(system) if system else NO_SYSTEM, squeezed(value))))
     kind = identifier.get("type")
     if not isinstance(kind, dict):
         return
-    _display(rows, head, kind.get("text"))
+    _text(tails, kind.get("text"))
     for coding in kind.get("coding", ()):
-        if "code" in coding and step.of_type:
+        if "code" in coding:
             of = system_number(coding["system"]) if "system" in coding else NO_SYSTEM
-            rows["token_index"].append((head[0], step.of_type, *head[2:], of, squeezed(f"{coding['code']}|{value}")))
+            tails.append(("token_index", True, (of, squeezed(f"{coding['code']}|{value}"))))
 
 
-def _display(rows: Rows, head: Head, text: Any) -> None:
-    if head[3] == 0:  # composites have no :text
-        _text(rows, head, text)
-
-
-def _text(rows: Rows, head: Head, text: Any) -> None:
+def _text(tails: list[Tail], text: Any) -> None:
     if text:
-        rows["string_index"].append((*head, folded(text), text.replace("\x00", "")))
+        tails.append(("string_index", False, (folded(text), text.replace("\x00", ""))))
 
 
-def _string(rows: Rows, head: Head, value: Any, zone: tzinfo, step: "Step") -> None:
+def _string(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
     if not isinstance(value, dict):
-        _text(rows, head, str(value))
+        _text(tails, str(value))
         return
     for element in STRING_ELEMENTS:
         found = value.get(element)
         if isinstance(found, str):
-            _text(rows, head, found)
+            _text(tails, found)
         elif isinstance(found, list):
             for text in found:
-                _text(rows, head, text)
+                _text(tails, text)
 
 
-def _date(rows: Rows, head: Head, value: Any, zone: tzinfo, step: "Step") -> None:
+def _date(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
     found = _timing(value, zone) if isinstance(value, dict) else span(str(value), zone)
     if found:
-        rows["date_index"].append((*head, *found))
+        tails.append(("date_index", False, found))
 
 
 def _timing(value: dict[str, Any], zone: tzinfo) -> Span | None:
@@ -129,36 +129,38 @@ def _limits(value: dict[str, Any]) -> tuple[Decimal, Decimal] | None:
         if amount is None or isinstance(amount, str):
             return None
         ends = (-ENDLESS if comparator[:1] == "<" else amount), (ENDLESS if comparator[:1] == ">" else amount)
-    low, high = map(comparable, ends)
+    low = comparable(ends[0])
+    high = low if ends[1] is ends[0] else comparable(ends[1])
     return None if low is None or high is None else (low, high)
 
 
-def _number(rows: Rows, head: Head, value: Any, zone: tzinfo, step: "Step") -> None:
+def _number(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
     limits = _limits(value if isinstance(value, dict) else {"value": value})
     if limits:
-        rows["number_index"].append((*head, *limits))
+        tails.append(("number_index", False, limits))
 
 
-def _quantity(rows: Rows, head: Head, value: Any, zone: tzinfo, step: "Step") -> None:
+def _quantity(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
     limits = _limits(value) if isinstance(value, dict) else None
     if not limits:
         return
-    low, high = limits
     measured = value.get("low") or value.get("high") or value
     if "currency" in measured:
-        rows["quantity_index"].append(
-            (*head, low, high, system_number(CURRENCY_SYSTEM), measured["currency"], None, None, None)
-        )
+        money = (*limits, system_number(CURRENCY_SYSTEM), measured["currency"], None, None, None)
+        tails.append(("quantity_index", False, money))
         return
     system, code, unit = measured.get("system"), measured.get("code"), measured.get("unit")
-    canonical = _canonical(low, high, code) if code and system == UCUM_SYSTEM else (None, None, None)
+    canonical = _canonical(*limits, code) if code and system == UCUM_SYSTEM else (None, None, None)
     number = system_number(system) if system else NO_SYSTEM
-    rows["quantity_index"].append((*head, low, high, number, squeezed(code or unit or ""), *canonical))
+    tails.append(("quantity_index", False, (*limits, number, squeezed(code or unit or ""), *canonical)))
     if code and unit and unit != code:
-        rows["quantity_index"].append((*head, low, high, NO_SYSTEM, squeezed(unit), None, None, None))
+        tails.append(("quantity_index", False, (*limits, NO_SYSTEM, squeezed(unit), None, None, None)))
 
 
 def _canonical(low: Decimal, high: Decimal, code: str) -> tuple[Decimal | None, Decimal | None, str | None]:
+    if low is high and low.is_finite():
+        exactly = in_base_units(low, code)
+        return (exactly[0], exactly[0], exactly[1]) if exactly else (None, None, None)
     ends = [in_base_units(end, code) for end in (low, high) if end.is_finite()]
     if not ends or ends[0] is None or ends[-1] is None:
         return None, None, None
@@ -167,32 +169,49 @@ def _canonical(low: Decimal, high: Decimal, code: str) -> tuple[Decimal | None, 
     return least, most, ends[0][1]
 
 
-def _reference(rows: Rows, head: Head, value: Any, zone: tzinfo, step: "Step") -> None:
+def _reference(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
     if isinstance(value, str):
-        _target(rows, head, value, None)
+        _target(tails, value, None, bases)
         if "|" in value:
-            _target(rows, head, value.partition("|")[0], None)
+            _target(tails, value.partition("|")[0], None, bases)
     elif isinstance(value, dict) and "resourceType" in value:
         if "id" in value:
-            rows["reference_index"].append((*head, value["resourceType"], value["id"]))
+            tails.append(("reference_index", False, (value["resourceType"], value["id"])))
     elif isinstance(value, dict):
         if "reference" in value:
-            _target(rows, head, value["reference"], step.target)
+            _target(tails, value["reference"], step.target, bases)
         if "identifier" in value and step.target in (None, value.get("type")):
-            _token(rows, head, value["identifier"], zone, step)
+            _token(tails, value["identifier"], zone, step, bases)
 
 
-def _target(rows: Rows, head: Head, reference: str, wanted: str | None) -> None:
-    if match := LITERAL.fullmatch(reference):
-        if wanted in (None, match[1]):
-            rows["reference_index"].append((*head, match[1], match[2]))
+def _target(tails: list[Tail], reference: str, wanted: str | None, bases: Sequence[str]) -> None:
+    if found := local(reference, bases):
+        if wanted in (None, found[0]):
+            tails.append(("reference_index", False, found))
     elif not reference.startswith("#") and (wanted is None or f"/{wanted}/" in reference):
-        rows["reference_index"].append((*head, "", squeezed(reference)))
+        tails.append(("reference_index", False, ("", squeezed(reference))))
 
 
-def _uri(rows: Rows, head: Head, value: Any, zone: tzinfo, step: "Step") -> None:
+@lru_cache(4096)
+def local(reference: str, bases: Sequence[str] = ()) -> tuple[str, str] | None:
+    """The (type, id) that a reference means at this facility: `Type/id`, or that below one of its own addresses."""
+    for base in bases:
+        if reference.startswith(base):
+            reference = reference[len(base) :].lstrip("/")
+            break
+    match = LITERAL.fullmatch(reference)
+    return (match[1], match[2]) if match else None
+
+
+def _uri(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
     if not isinstance(value, dict):
-        rows["uri_index"].append((*head, squeezed(str(value))))
+        tails.append(("uri_index", False, (squeezed(str(value)),)))
+
+
+def _near(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
+    latitude, longitude = (comparable(value[name]) if name in value else None for name in ("latitude", "longitude"))
+    if latitude is not None and longitude is not None:
+        tails.append(("position_index", False, (float(latitude), float(longitude))))
 
 
 EMITTERS: dict[str, Emitter] = {
@@ -203,20 +222,52 @@ EMITTERS: dict[str, Emitter] = {
     "quantity": _quantity,
     "reference": _reference,
     "uri": _uri,
+    "special": _near,
 }
 """Search parameter type → how a value becomes rows."""
 
 
-def references(node: Any) -> Iterator[tuple[str, str]]:
-    """The (type, id) of every literal reference anywhere in a resource."""
-    if isinstance(node, dict):
+UNREAD = frozenset({"div", "data", "system", "url", "profile", "resourceType", "versionId", "lastUpdated", "reference"})
+"""Elements whose text is for machines: a search by `_content` does not look at them."""
+MOST_WORDS = 100_000
+"""Characters of a resource that `_text` and `_content` look at."""
+_MARKUP = re.compile(r"<[^>]*>")
+
+
+def walked(resource: Any) -> tuple[list[tuple[str, str]], list[str]]:
+    """The (type, id) of every literal reference anywhere in a resource, and every text that a person may read."""
+    targets, words = [], []
+    ahead = [resource]
+    for node in ahead:
         for key, value in node.items():
-            if key == "reference" and isinstance(value, str):
-                if match := LITERAL.fullmatch(value):
-                    yield match[1], match[2]
-            elif isinstance(value, dict | list):
-                yield from references(value)
-    else:
-        for value in node:
-            if isinstance(value, dict | list):
-                yield from references(value)
+            kind = type(value)
+            if kind is str:
+                if key not in UNREAD:
+                    words.append(value)
+                elif key == "reference" and (found := local(value)):
+                    targets.append(found)
+            elif kind is dict:
+                ahead.append(value)
+            elif kind is list:
+                for item in value:
+                    if type(item) is dict:
+                        ahead.append(item)
+                    elif type(item) is str and key not in UNREAD:
+                        words.append(item)
+    return targets, words
+
+
+def references(resource: Any) -> list[tuple[str, str]]:
+    """The (type, id) of every literal reference anywhere in a resource."""
+    return walked(resource)[0]
+
+
+def narrative(resource: Any) -> str:
+    """The words of the narrative without its markup; empty where there is none."""
+    text = resource.get("text")
+    return html.unescape(_MARKUP.sub(" ", text.get("div", ""))) if isinstance(text, dict) else ""
+
+
+def readable(texts: Sequence[str]) -> str:
+    """Texts as the word index holds them."""
+    return plain(" ".join(texts)[:MOST_WORDS])

@@ -5,15 +5,15 @@ a CodeableConcept). Source: https://hl7.org/fhir/R4/search.html#ptypes
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
 
 from profiles import definitions, fhirpath
 from profiles.fhirjson import Resource
 
-from .emit import EMITTERS, Rows, references
+from .emit import EMITTERS, Rows, Tail, narrative, readable, walked
 from .values import system_number
 
 HEAD_PARAMETERS = frozenset({"_id", "_lastUpdated"})
@@ -29,6 +29,13 @@ _AS = re.compile(r"\(([\w.]+) as (\w+)\)")
 """Search expressions mean `ofType` where they say `as`: the element may repeat."""
 _FIRST = re.compile(r"\w+\.(\w+)(?:\.ofType\((\w+)\))?")
 _PLAIN_PATH = re.compile(r"\w+(?:\.\w+)+")
+_STEPS = re.compile(r"\w+((?:\.\w+(?:\.ofType\(\w+\))?)+)")
+"""An expression that only names elements, from the resource's type on."""
+_STEP = re.compile(r"\.(\w+)(?:\.ofType\((\w+)\))?")
+
+TEXT, CONTENT = "_text", "_content"
+WORDS = (TEXT, CONTENT)
+"""Parameters over the words of the narrative, and of everything that a person may read."""
 
 CORRECTIONS = {"value.as(DateTime)": "value.as(dateTime)"}
 """Published expression → what it means. `DateTime` is no FHIR type (Observation-code-value-date)."""
@@ -38,64 +45,132 @@ Items = Callable[[Resource], Iterable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One expression of one parameter: what it selects and how that becomes rows."""
+    """One expression of one or more parameters: what it selects and how that becomes rows.
 
-    parameter: int
+    `keys` are the JSON keys that lead to it, where it only names elements; `items` finds it by FHIRPath otherwise.
+    `parameters` are the numbers of each parameter and of its `:of-type` twin.
+    """
+
+    parameters: tuple[tuple[int, int], ...]
     kind: str
     items: Items
+    keys: tuple[str, ...] = ()
     target: str | None = None
     systems: Mapping[str, int] = field(default_factory=dict)
-    of_type: int = LINK
+
+    def tails(self, resource: Resource, zone: tzinfo, bases: Sequence[str]) -> list[Tail]:
+        """The rows of everything that the expression selects, without their first columns."""
+        tails: list[Tail] = []
+        emit = EMITTERS[self.kind]
+        for value in _along(resource, self.keys) if self.keys else self.items(resource):
+            emit(tails, unwrapped(value) if type(value) is dict else value, zone, self, bases)
+        return tails
 
 
-@dataclass(frozen=True, slots=True)
-class Composite:
-    """A composite parameter: elements, and in each of them the component's values."""
+def _along(element: Resource, keys: Sequence[str]) -> list[Any]:
+    found: list[Any] = [element]
+    for key in keys:
+        ahead = []
+        for node in found:
+            value = node.get(key)
+            if type(value) is list:
+                ahead += [item for item in value if item is not None]
+            elif value is not None:
+                ahead.append(value)
+        found = ahead
+    return found
 
-    items: Items
-    components: tuple[Step, ...]
 
-    def matches(self, resource: Resource) -> Iterator[list[list[Any]]]:
-        """Per element that has a value for every component: the values of each."""
-        for element in self.items(resource):
-            found = [list(step.items(element)) for step in self.components]
-            if all(found):
-                yield found
+Composite = tuple[Step, ...]
+"""The components of a composite parameter, within one element."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that is indexed of one resource type. `steps` stand under the JSON keys that they begin with."""
+    """Everything that is indexed of one resource type. `steps` stand under the JSON keys that they begin with,
+    `composites` under the keys that lead to their element.
+
+    `words` are the numbers of `_text` and `_content`, where the type has them.
+    """
 
     steps: Mapping[str, tuple[Step, ...]]
-    composites: tuple[Composite, ...]
+    composites: Mapping[tuple[str, ...], tuple[Composite, ...]]
+    words: Mapping[str, int]
 
-    def extract(self, resource: Resource, key: int, facility: int, zone: tzinfo, rows: Rows) -> None:
-        """Add the resource's index rows to `rows` (table → rows in the order of `rows.COLUMNS`)."""
-        first_reference = len(rows["reference_index"])
+    def extract(
+        self, resource: Resource, key: int, facility: int, zone: tzinfo, rows: Rows, bases: Sequence[str] = ()
+    ) -> None:
+        """Add the resource's index rows to `rows` (table → rows in the order of `rows.COLUMNS`).
+
+        `bases` are the addresses below which a reference means a resource of this facility.
+        """
+        covered, known = set(), {}
         for element in resource:
             for step in self.steps.get(element, ()):
-                head = (key, step.parameter, facility, 0)
-                emit = EMITTERS[step.kind]
-                for value in step.items(resource):
-                    emit(rows, head, unwrapped(value), zone, step)
-        for composite in self.composites:
-            for part, found in enumerate(composite.matches(resource), 1):
-                for step, values in zip(composite.components, found, strict=True):
-                    head = (key, step.parameter, facility, part)
-                    for value in values:
-                        EMITTERS[step.kind](rows, head, value, zone, step)
-        covered = {(row[4], row[5]) for row in rows["reference_index"][first_reference:]}
-        for target in references(resource):
+                tails = step.tails(resource, zone, bases)
+                if step.target is None:
+                    known[step.kind, step.keys] = tails
+                for table, derived, tail in tails:
+                    if table == "reference_index":
+                        covered.add(tail)
+                    for number, of_type in step.parameters:
+                        if not derived:
+                            rows[table].append((key, number, facility, 0, *tail))
+                        elif of_type:
+                            rows[table].append((key, of_type, facility, 0, *tail))
+        part = 0
+        for keys, composites in self.composites.items():
+            for among in _along(resource, keys):
+                part += 1
+                said = _said(among, composites, known if among is resource else {}, zone, bases)
+                for step, table, tail in said:
+                    rows[table].append((key, step.parameters[0][0], facility, part, *tail))
+        targets, texts = walked(resource)
+        for target in targets:
             if target not in covered:
                 covered.add(target)
                 rows["reference_index"].append((key, LINK, facility, 0, *target))
+        if self.words:
+            self._words(resource, key, facility, rows, texts)
+
+    def _words(self, resource: Resource, key: int, facility: int, rows: Rows, texts: list[str]) -> None:
+        told = narrative(resource)
+        if told and TEXT in self.words:
+            rows["text_index"].append((key, self.words[TEXT], facility, 0, readable([told])))
+        rows["text_index"].append((key, self.words[CONTENT], facility, 0, readable([*texts, told])))
+
+
+Known = dict[tuple[str, tuple[str, ...]], list[Tail]]
+"""The tails of what is selected in one element, by parameter type and keys: composites share their components."""
+
+
+def _said(
+    element: Resource, composites: Sequence[Composite], known: Known, zone: tzinfo, bases: Sequence[str]
+) -> Iterator[tuple[Step, str, tuple[Any, ...]]]:
+    """The rows of every composite that has a value for each component in this element."""
+    for components in composites:
+        for step in components:
+            name = (step.kind, step.keys)
+            if step.keys and step.keys[0] not in element:
+                break
+            if not step.keys or name not in known:
+                known[name] = step.tails(element, zone, bases)
+            if not known[name]:
+                break
+        else:
+            for step in components:
+                for table, derived, tail in known[step.kind, step.keys]:
+                    # composites have neither :text nor :of-type
+                    if not derived and (table != "string_index" or step.kind == "string"):
+                        yield step, table, tail
 
 
 def codes(type: str) -> list[str]:
     """Every parameter of a type that the index knows, derived ones included: what needs a number."""
     found = []
     for code, parameter in definitions.search_parameters(type).items():
+        if code in WORDS:
+            found.append(code)
         if code in HEAD_PARAMETERS or "expression" not in parameter:
             continue
         if parameter["type"] == "composite":
@@ -115,16 +190,31 @@ def component_code(code: str, number: int) -> str:
 def plan(type: str, numbers: Mapping[str, int]) -> Plan:
     """Compile a type's parameters; `numbers` are those of `codes(type)`."""
     steps: dict[str, tuple[Step, ...]] = {}
-    composites = []
+    composites: dict[tuple[str, ...], tuple[Composite, ...]] = {}
     for code, parameter in definitions.search_parameters(type).items():
         if code in HEAD_PARAMETERS or "expression" not in parameter:
             continue
         if parameter["type"] == "composite":
-            composites.append(_composite(type, code, parameter, numbers))
+            components = _components(type, code, parameter, numbers)
+            for base in expressions(type, parameter["expression"]):
+                keys = tuple(base.split(".")[1:])
+                composites[keys] = (*composites.get(keys, ()), components)
         elif parameter["type"] in INDEXED:
             for element, step in _steps(type, code, parameter, numbers):
                 steps[element] = (*steps.get(element, ()), step)
-    return Plan(steps, tuple(composites))
+    words = {code: numbers[code] for code in WORDS if code in numbers}
+    return Plan({element: _merged(those) for element, those in steps.items()}, composites, words)
+
+
+def _merged(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Parameters that select the same share one step: `value-quantity` and `combo-value-quantity`."""
+    merged: dict[Any, Step] = {}
+    for step in steps:
+        same = (step.keys or step, step.kind, step.target, tuple(step.systems)) if step.keys else id(step)
+        if same in merged:
+            step = replace(step, parameters=merged[same].parameters + step.parameters)
+        merged[same] = step
+    return tuple(merged.values())
 
 
 def _steps(
@@ -135,15 +225,45 @@ def _steps(
         if match := _RESOLVE.fullmatch(expression):
             expression, target = match.groups()
         step = Step(
-            numbers[code],
+            ((numbers[code], numbers.get(code + OF_TYPE, LINK)),),
             parameter["type"],
             fhirpath.compile(expression, type),
-            target,
-            _implied_systems(type, expression) if parameter["type"] == "token" else {},
-            numbers.get(code + OF_TYPE, LINK),
+            target=target,
+            systems=_implied_systems(type, expression) if parameter["type"] == "token" else {},
         )
+        keys = _keys(type, expression)
         for element in _first_elements(type, expression):
-            yield element, step
+            yield element, replace(step, keys=(element, *keys[1:]) if keys else ())
+
+
+def _keys(type: str, expression: str) -> tuple[str, ...]:
+    """The JSON keys of an expression that only names elements: `Observation.component.value.ofType(Quantity)` →
+    `component`, `valueQuantity`; nothing where it does more, or names an element of several types."""
+    match = _STEPS.fullmatch(expression)
+    structure = definitions.structure(type)
+    if match is None or structure is None:
+        return ()
+    kinds = {element["path"]: element.get("type", ()) for element in structure["snapshot"]["element"]}
+    keys, path = [], type
+    for name, cast in _STEP.findall(match[1]):
+        path = f"{path}.{name}"
+        if path in kinds and not cast:
+            keys.append(name)
+        elif f"{path}[x]" in kinds and (cast or not keys):
+            keys.append(name + cast[:1].upper() + cast[1:])
+        elif len(keys) == 1 and not cast and _is_plain(kinds.get(path.rpartition(".")[0], ()), name):
+            keys.append(name)
+        else:
+            return ()
+    return tuple(keys)
+
+
+def _is_plain(kinds: Sequence[Mapping[str, Any]], name: str) -> bool:
+    """Whether every one of the data types has an element of just this name."""
+    structures = [definitions.structure(kind["code"]) for kind in kinds]
+    return bool(structures) and all(
+        s is not None and any(e["path"] == f"{s['type']}.{name}" for e in s["snapshot"]["element"]) for s in structures
+    )
 
 
 def _first_elements(type: str, expression: str) -> list[str]:
@@ -160,22 +280,14 @@ def _first_elements(type: str, expression: str) -> list[str]:
     return [name]
 
 
-def _composite(type: str, code: str, parameter: Mapping[str, Any], numbers: Mapping[str, int]) -> Composite:
-    bases = [fhirpath.compile(e, type) if e != type else _itself for e in expressions(type, parameter["expression"])]
+def _components(type: str, code: str, parameter: Mapping[str, Any], numbers: Mapping[str, int]) -> Composite:
     by_url = {p["url"]: p for p in definitions.search_parameters(type).values()}
-    components = tuple(
-        Step(
-            numbers[component_code(code, n)],
-            by_url[component["definition"]]["type"],
-            _within(component["expression"], type),
-        )
-        for n, component in enumerate(parameter["component"], 1)
-    )
-    return Composite(lambda resource: [element for base in bases for element in base(resource)], components)
-
-
-def _itself(resource: Resource) -> list[Any]:
-    return [resource]
+    components = []
+    for n, component in enumerate(parameter["component"], 1):
+        number = numbers[component_code(code, n)]
+        keys, items = _within(component["expression"])
+        components.append(Step(((number, LINK),), by_url[component["definition"]]["type"], items, keys))
+    return tuple(reversed(components))  # the value, which most elements have not, before the code
 
 
 def expressions(type: str, expression: str) -> list[str]:
@@ -195,10 +307,10 @@ def _split(expression: str) -> Iterator[str]:
     yield expression[begin:]
 
 
-def _within(expression: str, type: str) -> Items:
+def _within(expression: str) -> tuple[tuple[str, ...], Items]:
     """A component's expression on an element whose type no expression names: `code`, `value.as(Quantity)`."""
     if expression.startswith("%resource."):
-        return _none  # of another element than the composite's own: cannot be told apart within a part
+        return (), _none  # of another element than the composite's own: cannot be told apart within a part
     keys = []
     for part in _split(expression):
         part = CORRECTIONS.get(part.strip(), part.strip())
@@ -216,7 +328,7 @@ def _within(expression: str, type: str) -> Items:
                 found += value if isinstance(value, list) else [value]
         return found
 
-    return items
+    return (tuple(keys), _none) if len(keys) == 1 and keys[0] != "value" else ((), items)
 
 
 def _none(element: Resource) -> list[Any]:

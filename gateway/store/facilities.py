@@ -17,11 +17,13 @@ ALL = "select slug, id from facility"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One facility: the number that its rows carry, and the zone of its dates without an offset."""
+    """One facility: the number that its rows carry, the zone of its dates without an offset, and the addresses below
+    which a reference means one of its own resources."""
 
     slug: str
     number: int
     zone: ZoneInfo
+    bases: tuple[str, ...] = ()
 
 
 class Facilities(Mapping[str, Place]):
@@ -35,7 +37,13 @@ class Facilities(Mapping[str, Place]):
         """Those of the settings; a new one gets its number here and keeps it for ever."""
         await connection.execute(KNOW, [f.slug for f in settings.facilities])
         numbers = {row[0]: row[1] for row in await connection.fetch(ALL)}
-        return cls({f.slug: Place(f.slug, numbers[f.slug], ZoneInfo(f.zone)) for f in settings.facilities})
+        root = settings.public_url or f"http://{settings.host}:{settings.port}"
+        default = settings.facilities[0].slug
+        places = {}
+        for f in settings.facilities:
+            bases = (f"{root}/{f.slug}/fhir/", *([f"{root}/fhir/"] if f.slug == default else []))
+            places[f.slug] = Place(f.slug, numbers[f.slug], ZoneInfo(f.zone), bases)
+        return cls(places)
 
     def __getitem__(self, slug: str) -> Place:
         try:

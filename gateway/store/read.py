@@ -46,6 +46,15 @@ select {VERSION}, v.resource
 from resource_version v
 where v.facility = $1 and v.type = $8{_PERIOD}{_AFTER}"""
 
+TYPES = """
+with recursive type (name) as (
+    select min(type) from resource where facility = $1
+    union all
+    select (select min(type) from resource where facility = $1 and type > name) from type where name is not null
+)
+select name from type where name is not null"""
+"""The types that a facility has resources of: a step in the index for each."""
+
 SYSTEM_HISTORY = f"""
 with recursive type (name) as (
     select min(type) from resource_version where facility = $1

@@ -61,6 +61,8 @@ INDEXES: dict[str, dict[str, str]] = {
     },
     "reference_index": {**_ENTRY, "target_type": "text", "target_id": "text"},
     "uri_index": {**_ENTRY, "uri": "text"},
+    "text_index": {**_ENTRY, "words": "text"},
+    "position_index": {**_ENTRY, "latitude": "double precision", "longitude": "double precision"},
 }
 COLUMNS.update(INDEXES)
 
@@ -153,6 +155,7 @@ _LITERAL: dict[str, Callable[[Sequence[Any]], Any]] = {
     "bigint": _plain,
     "boolean": _plain,
     "numeric": _numbers,
+    "double precision": _plain,
     "timestamptz": _instants,
     "text": text_array,
     "jsonb": text_array,

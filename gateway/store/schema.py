@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     Identity,
     Index,
     Integer,
@@ -177,6 +178,18 @@ reference_index = _index(
     lookups={"target": ("target_id", "target_type", "parameter", "resource")},
 )
 uri_index = _index("uri_index", Column("uri", C, nullable=False), lookups={"uri": ("parameter", "uri", "resource")})
+text_index = _index(
+    "text_index",
+    Column("words", C, nullable=False),
+    Index("text_index_words", text("to_tsvector('simple'::regconfig, words)"), postgresql_using="gin"),
+    lookups={},
+)
+position_index = _index(
+    "position_index",
+    Column("latitude", Double, nullable=False),
+    Column("longitude", Double, nullable=False),
+    lookups={"latitude": ("parameter", "latitude", "longitude", "resource")},
+)
 
 INDEX_TABLES = (
     token_index,
@@ -186,4 +199,6 @@ INDEX_TABLES = (
     quantity_index,
     reference_index,
     uri_index,
+    text_index,
+    position_index,
 )

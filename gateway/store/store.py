@@ -20,7 +20,7 @@ from .model import Also, Audits, Change, Connection, Judged, Page, Query, Remote
 from .pool import Pool, connect, translated
 from .rows import Batch
 from .search.run import numbers, run
-from .search.syntax import Search, parse
+from .search.syntax import Search, named_types, parse
 from .selection import Snapshot
 from .visit import gather
 from .write import Committer, Head, Heads, head_row, heads, new_id, plan, validation_row, version_row
@@ -145,7 +145,7 @@ class Store:
         batch.rows["resource_version"].append(version_row(key, place.number, version))
         if change.resource is not None:
             plan = await self._index.plan(change.type)
-            plan.extract(change.resource, key, place.number, place.zone, batch.rows)
+            plan.extract(change.resource, key, place.number, place.zone, batch.rows, place.bases)
         if change.judgement:
             batch.rows["validation"].append(validation_row(key, place.number, version, change.judgement))
 
@@ -187,19 +187,31 @@ class Store:
         """One page of the resources that meet a query, with `_cursor` the page after another.
 
         `compartment` restricts it: `("Patient", "123")`. Without `_sort` the newest resource comes first.
+        An empty `type` searches those that `_type` names, or all; every parameter must mean something in each of them.
         Raises BadParameter for every parameter that is unknown or malformed, naming those that are known.
         """
-        search = parse(type, query)
-        pool = self._pool if search.ordered else self._planned
+        place = self._facilities[facility]
+        searches = [parse(type, query)] if type else await self._of_types(place, query)
+        pool = self._pool if len(searches) == 1 and searches[0].ordered else self._planned
         async with pool.connection() as connection:
-            return await self._search(connection, self._facilities[facility], search, compartment)
+            return await self._search(connection, place, searches, compartment)
+
+    async def _of_types(self, place: Place, query: Query) -> list[Search]:
+        types, rest = named_types(query)
+        if types is None:
+            parse("Basic", rest)  # what is wrong with it is said even where there is nothing to find
+            async with self._pool.connection() as connection:
+                types = [row[0] for row in await connection.fetch(read.TYPES, place.number)]
+        return [parse(type, rest) for type in types]
 
     async def _search(
-        self, connection: Connection, place: Place, search: Search, compartment: tuple[str, str] | None
+        self, connection: Connection, place: Place, searches: Sequence[Search], compartment: tuple[str, str] | None
     ) -> Page:
-        count = self.settings.default_page_size if search.count is None else search.count
-        known = await numbers(search, self._index)
-        return await run(connection, place, search, known, min(count, self.settings.max_page_size), compartment)
+        if not searches:
+            return Page()
+        count = self.settings.default_page_size if searches[0].count is None else searches[0].count
+        known = {type: known for search in searches for type, known in (await numbers(search, self._index)).items()}
+        return await run(connection, place, searches, known, min(count, self.settings.max_page_size), compartment)
 
     async def visit(self, facility: str, encounter_id: str) -> Resource:
         """The visit as one `collection` Bundle: the Encounter first, then what belongs to it (see `visit.py`).
@@ -288,7 +300,7 @@ class Transaction:
 
     async def search(self, type: str, query: Query) -> Page:
         """As `Store.search`, this transaction's own writes included."""
-        return await self._store._search(self.connection, self._place, parse(type, query), None)
+        return await self._store._search(self.connection, self._place, [parse(type, query)], None)
 
     async def record(self, destination: str, pairs: Iterable[Remote]) -> None:
         """As `Store.record`."""

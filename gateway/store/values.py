@@ -26,6 +26,9 @@ LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 _DATE = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
 )
+_OFFSETS = {"Z": 20, "+": 25, "-": 25}
+"""What may stand behind `2026-01-31T08:00:00` → the length of the whole."""
+_SECOND = timedelta(seconds=1)
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,6})?", re.ASCII)
 
 
@@ -44,21 +47,35 @@ def system_number(uri: str) -> int:
 
 def squeezed(text: str) -> str:
     """The text itself, or its beginning and its hash where it is long. PostgreSQL knows no NUL."""
-    text = text.replace("\x00", "")
+    if "\x00" in text:
+        text = text.replace("\x00", "")
     if len(text) <= LONGEST:
         return text
     return f"{text[:LONGEST]}#{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
 
 
+def plain(text: str) -> str:
+    """Without case and accents: `"Bùdi"` → `"budi"`."""
+    if text.isascii():
+        text = text.lower()
+    else:
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
+    return text.replace("\x00", "")
+
+
 def folded(text: str) -> str:
     """Without case, accents and superfluous space: `"  Bùdi  SANTOSO"` → `"budi santoso"`."""
-    if not text.isascii():
-        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return " ".join(text.casefold().replace("\x00", "").split())
+    return " ".join(plain(text).split())
 
 
 def span(text: str, zone: tzinfo) -> Span | None:
     """The instants of a FHIR date, dateTime or instant; without an offset it is meant in `zone`. None: not a date."""
+    if text[4:19:3] == "--T::" and text[19:20] in _OFFSETS and len(text) == _OFFSETS[text[19]]:
+        try:  # what nearly every dateTime looks like
+            second_of = datetime.fromisoformat(text).astimezone(UTC)
+            return Span(second_of, second_of + _SECOND)
+        except (ValueError, OverflowError):
+            pass  # a leap second, the end of time, or no date
     match = _DATE.fullmatch(text)
     if match is None:
         return None
@@ -107,7 +124,7 @@ def number(text: str) -> Decimal | None:
 def comparable(value: Decimal | int) -> Decimal | None:
     """The number, or None where it has more than LARGEST digits before or after the point."""
     value = Decimal(value)
-    return value if abs(value.adjusted()) <= LARGEST and len(value.as_tuple().digits) <= LARGEST else None
+    return value if abs(value.adjusted()) <= LARGEST and len(str(value)) <= LARGEST else None
 
 
 def precision(value: Decimal) -> Decimal:

@@ -99,7 +99,7 @@ async def test_no_search_by_one_parameter_reads_a_whole_table(grown: Store) -> N
         for type, query in SEARCHES:
             search = parse(type, parse_qsl(query, keep_blank_values=True))
             builder = Builder(place, await numbers(search, grown._index))
-            statement, _ = page(search, builder, None, 20)
+            statement, _ = page([search], builder, None, 20)
             plan = json.loads(await connection.fetchval(f"explain (format json) {statement}", *builder.arguments))
             if read := scans(plan[0]["Plan"]):
                 whole[f"{type}?{query}"] = read

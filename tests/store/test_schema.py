@@ -50,7 +50,7 @@ async def test_the_migrations_make_the_described_tables(database_url: str) -> No
 def test_the_written_columns_are_the_described_ones() -> None:
     shorter = {"smallint": "SMALLINT", "integer": "INTEGER", "bigint": "BIGINT", "text": 'TEXT COLLATE "C"'}
     shorter |= {"timestamptz": "TIMESTAMP WITH TIME ZONE", "bytea": "BYTEA", "boolean": "BOOLEAN"}
-    shorter |= {"numeric": "NUMERIC", "jsonb": "JSONB"}
+    shorter |= {"numeric": "NUMERIC", "jsonb": "JSONB", "double precision": "DOUBLE PRECISION"}
     arrays = {"profiles": "TEXT[]", "rules": "TEXT[]"}
     dialect = postgresql.dialect()
     for table, columns in COLUMNS.items():

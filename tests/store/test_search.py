@@ -139,6 +139,56 @@ HOSPITAL: list[Resource] = [
             },
         ],
     },
+    {
+        "resourceType": "CodeSystem",
+        "id": "ruang",
+        "url": "urn:rs:ruang",
+        "status": "active",
+        "content": "complete",
+        "concept": [
+            {
+                "code": "rawat",
+                "concept": [{"code": "rawat-anak"}, {"code": "rawat-bedah", "concept": [{"code": "icu"}]}],
+            },
+            {"code": "poli"},
+        ],
+    },
+    {
+        "resourceType": "ValueSet",
+        "id": "ruang-rawat",
+        "url": "urn:rs:ruang-rawat",
+        "status": "active",
+        "compose": {"include": [{"system": "urn:rs:ruang", "concept": [{"code": "icu"}]}]},
+    },
+    {"resourceType": "Basic", "id": "icu", "code": concept("urn:rs:ruang", "icu")},
+    {"resourceType": "Basic", "id": "poli", "code": concept("urn:rs:ruang", "poli")},
+    {
+        "resourceType": "Location",
+        "id": "monas",
+        "name": "Monas",
+        "position": {"latitude": -6.1754, "longitude": 106.8272},
+        "text": {"status": "generated", "div": "<div><p>Tugu &amp; <b>taman</b> kota Jakarta</p></div>"},
+    },
+    {
+        "resourceType": "Location",
+        "id": "bogor",
+        "name": "Kebun Raya",
+        "description": "Kebún tua di Bogor",
+        "position": {"latitude": -6.5976, "longitude": 106.7996},
+    },
+    {
+        "resourceType": "List",
+        "id": "pantau",
+        "status": "current",
+        "mode": "working",
+        "entry": [{"item": reference("Patient/siti")}, {"item": reference("Encounter/ranap")}],
+    },
+    {
+        "resourceType": "Basic",
+        "id": "beralamat",
+        "code": {"text": "x"},
+        "subject": reference("http://127.0.0.1:8080/fhir/Patient/siti"),
+    },
     {"resourceType": "ValueSet", "id": "lain", "url": "https://rs.contoh.id/fhirish", "status": "draft"},
 ]
 
@@ -244,6 +294,61 @@ FOUND = [
     ("Observation", "code-value-string=48767-8$pasien", "catatan"),
     ("ValueSet", "context-type-value=venue$igd", "poli"),
     ("ValueSet", "context-type-value=task$igd", ""),
+    # codes above and below, and in what was uploaded
+    ("Condition", f"code:below={ICD}|N39", "isk"),
+    ("Condition", f"code:below={ICD}|N30-N39", "isk"),
+    ("Condition", f"code:below={ICD}|N34", ""),
+    ("Condition", f"code:above={ICD}|N39.0", "isk"),
+    ("Basic", "code:below=urn:rs:ruang|rawat", "icu"),
+    ("Basic", "code:below=urn:rs:ruang|rawat-anak", ""),
+    ("Basic", "code:above=urn:rs:ruang|icu", "icu"),
+    ("Basic", "code:in=urn:rs:ruang-rawat", "icu"),
+    ("Basic", "code:not-in=urn:rs:ruang-rawat", "poli beralamat"),
+    ("Basic", "subject=Patient/siti", "beralamat"),
+    ("Basic", "subject=http://127.0.0.1:8080/fhir/Patient/siti", "beralamat"),
+    ("Encounter", "subject=http://127.0.0.1:8080/rs-melati/fhir/Patient/siti", "ranap"),
+    ("Encounter", "subject=https://lain.id/fhir/Patient/siti", ""),
+    # words
+    ("Location", "_text=taman jakarta", "monas"),
+    ("Location", "_text=taman bogor", ""),
+    ("Location", "_text=kebun", ""),
+    ("Location", "_content=kebun", "bogor"),
+    ("Location", "_content=KEBUN or TUGU", "bogor monas"),
+    ("Location", '_content="tua di bogor"', "bogor"),
+    ("Location", "_content=kebun -tua", ""),
+    ("Condition", "_content=saluran", "isk"),
+    ("Condition", "_content=kemarin", "isk"),
+    # lists and positions
+    ("Patient", "_list=pantau", "siti"),
+    ("Encounter", "_list=pantau", "ranap"),
+    ("Encounter", "_list=List/pantau&status=finished", ""),
+    ("Encounter", "_list=lain", ""),
+    ("Location", "near=-6.18|106.83", "bogor monas"),
+    ("Location", "near=-6.18|106.83|5", "monas"),
+    ("Location", "near=-6.18|106.83|5|mi", "monas"),
+    ("Location", "near=-6.18|106.83|500|m", ""),
+    ("Location", "near=-6.18|106.83|5,-6.6|106.8|5", "bogor monas"),
+    ("Location", "near=-6.1754|107.8|90", ""),
+    # filters
+    ("Patient", "_filter=gender eq male", "budi"),
+    ("Patient", "_filter=gender ne male", "siti tanpa-nama"),
+    ("Patient", '_filter=name co "anto" or name sw "SITI"', "budi siti"),
+    ("Patient", '_filter=name ew "oso" and not (birthdate lt 1990)', "budi"),
+    ("Patient", '_filter=name eq "budi santoso"', "budi"),
+    ("Patient", '_filter=name eq "budi"', "budi"),
+    ("Patient", '_filter=name ne "budi"', "siti tanpa-nama"),
+    ("Patient", "_filter=name pr false", "tanpa-nama"),
+    ("Patient", "_filter=name pr true and gender eq female", "siti"),
+    ("Patient", "_filter=gender eq male or gender eq female and birthdate gt 2000", "budi"),
+    ("Patient", "_filter=(gender eq male or gender eq female) and birthdate gt 2000", ""),
+    ("Patient", '_filter=phone eq "0812,555"', "budi"),
+    ("Patient", f"_filter=identifier eq {NIK}|3174010101900001", "budi"),
+    ("Encounter", "_filter=date po 2026-03-01", "rajal"),
+    ("Encounter", "_filter=subject.name co siti", "ranap"),
+    ("Observation", "_filter=code-value-quantity pr true", "sistolik berat"),
+    ("Observation", "_filter=value-quantity ge 100 or status ne final", "sistolik"),
+    ("Condition", f"_filter=code ss {ICD}|N39", "isk"),
+    ("ValueSet", "_filter=url ss https://rs.contoh.id/fhir", "poli"),
     # chains
     ("Observation", "subject:Patient.name=budi", "sistolik berat catatan"),
     ("Observation", "patient.name=siti", ""),
@@ -281,6 +386,24 @@ REFUSED = [
     ("Patient", "_has:Observation:code:status=final", "does not lead to Patient", "subject"),
     ("Patient", "_has:Observation", "is written _has:", None),
     ("Patient", "gender:in=urn:unknown", "are not known here", None),
+    ("Patient", "gender:in=urn:unknown,urn:rs:lain", "are not known here", None),
+    ("Patient", "gender:below=male", "is not written system|code", None),
+    ("Condition", f"code:below={ICD}|ZZZ", "has no code", None),
+    ("Condition", "code:below=urn:unknown|a", "not known here", None),
+    ("Patient", "_text:exact=x", "has no modifier", None),
+    ("Patient", "_content=", "has no value", None),
+    ("Patient", "near=1|2", "'near' is not a search parameter", "name"),
+    ("Location", "near=1", "is not written latitude|longitude", None),
+    ("Location", "near=95|1", "is not written latitude|longitude", None),
+    ("Location", "near=5|1|1|parsec", "is not written latitude|longitude", "km"),
+    ("Location", "_sort=near", "has no order", None),
+    ("Patient", "_filter=nama eq budi", "'nama' is not a search parameter", "name"),
+    ("Patient", "_filter=name lt budi", "'lt' is not an operator of a string", "co"),
+    ("Patient", "_filter=name eq", "wants a value", None),
+    ("Patient", "_filter=(name eq budi", "is not closed", None),
+    ("Patient", "_filter=name eq budi)", "is not expected", None),
+    ("Patient", '_filter=name eq "budi', "cannot be read", None),
+    ("Patient", "_filter=name pr ya", "takes true or false", "true"),
     ("Patient", "_sort=nama", "is not a search parameter", "birthdate"),
     ("Patient", "_count=banyak", "is not a whole number", None),
     ("Patient", "_total=all", "is not a way to count", "accurate"),
@@ -320,6 +443,42 @@ async def test_what_is_unknown_or_malformed_is_refused_and_the_valid_named(store
             await store.search(HERE, type, parse_qsl(query, keep_blank_values=True))
         assert problem in str(refused.value), query
         assert named is None or named in refused.value.valid, query
+
+
+async def test_a_search_of_several_types(hospital: Store) -> None:
+    async def found(query: str) -> list[str]:
+        page = await hospital.search(HERE, "", parse_qsl(query, keep_blank_values=True))
+        return [v.reference for v in page.matches]
+
+    assert await found("_type=Patient,Practitioner&_id=budi,dokter") == ["Practitioner/dokter", "Patient/budi"]
+    assert await found("_type=Patient,Practitioner&name=budi") == ["Patient/budi"]
+    assert sorted(await found("_id=icu,rajal")) == ["Basic/icu", "Encounter/rajal"]
+    assert sorted(await found("_list=pantau")) == ["Encounter/ranap", "Patient/siti"]
+    assert await found("_type=Encounter,Observation&_sort=-date&_count=1") == ["Encounter/ranap"]
+    page = await hospital.search(HERE, "", [("_type", "Patient,Encounter"), ("_total", "accurate"), ("_count", "2")])
+    assert page.total == 5
+    assert page.next is not None
+    seen = [v.reference for v in page.matches]
+    while page.next:
+        page = await hospital.search(
+            HERE, "", [("_type", "Patient,Encounter"), ("_count", "2"), ("_cursor", page.next)]
+        )
+        seen += [v.reference for v in page.matches]
+    assert seen == ["Encounter/ranap", "Encounter/rajal", "Patient/tanpa-nama", "Patient/siti", "Patient/budi"]
+    assert (await hospital.search(THERE, "", [("_id", "siti")])).matches == []
+
+
+async def test_a_search_of_several_types_refuses_what_one_of_them_does_not_know(store: Store) -> None:
+    for query, problem in (
+        ("_type=Patient,Basic&name=x", "'name' is not a search parameter of Basic"),
+        ("_type=Patient,Pasien", "'Pasien' is not a resource type"),
+        ("_type=Patient&_type=Basic", "more than once"),
+        ("nama=x", "'nama' is not a search parameter"),
+        ("_type=Patient,Encounter&_sort=gender", "'gender' is not a search parameter of Encounter"),
+        ("_type=Patient,Encounter&_sort=identifier,_text", "has no order"),
+    ):
+        with pytest.raises(BadParameter, match=problem):
+            await store.search(HERE, "", parse_qsl(query))
 
 
 async def test_no_search_crosses_facilities(hospital: Store) -> None:

@@ -1,7 +1,7 @@
 """What a value asks of one index row, per parameter type. `i` is the row's alias."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 
@@ -56,14 +56,25 @@ def of_type(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo)
     return f"i.system = {system} and i.code = {arguments.add(squeezed(f'{parts[1]}|{parts[2]}'), 'text')}"
 
 
+def hierarchical(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
+    """A code above or below one; what that means must have been looked up (vocabulary.py)."""
+    raise BadParameter(criterion.written, "cannot be asked here, only in a search")
+
+
 def member(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
-    """A code of a value set, named by its url."""
+    """A code of a value set that is shipped, named by its url."""
     codes = definitions.value_set(unescaped(text))
     if codes is None:
         raise BadParameter(criterion.written, f"the codes of the value set {text!r} are not known here")
+    return one_of(codes, arguments)
+
+
+def one_of(codes: Iterable[tuple[str, str]], arguments: Arguments) -> str:
+    """One of these (system, code)."""
+    codes = list(codes)
     systems = arguments.add([system_number(system) for system, _ in codes], "bigint[]")
     values = arguments.add([squeezed(code) for _, code in codes], "text[]")
-    return f"(i.system, i.code) in (select * from unnest({systems}, {values}))"
+    return f"(i.code, i.system) in (select c, s from unnest({systems}, {values}) u (s, c))"
 
 
 def starts(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
@@ -87,6 +98,19 @@ def exactly(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo)
     return f"left(i.folded, {SQUEEZED}) = {short} and i.exact = {arguments.add(wanted, 'text')}"
 
 
+def equals(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
+    """A string that is the same, whatever its case and accents."""
+    wanted = folded(unescaped(text))
+    short, whole = arguments.add(wanted[:SQUEEZED], "text"), arguments.add(wanted, "text")
+    return f"left(i.folded, {SQUEEZED}) = {short} and i.folded = {whole}"
+
+
+def ends(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
+    """A string that ends so, whatever its case and accents."""
+    wanted = folded(unescaped(text))
+    return f"right(i.folded, {len(wanted)}) = {arguments.add(wanted, 'text')}"
+
+
 def contains(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
     """A string that holds it anywhere, whatever its case and accents."""
     return f"position({arguments.add(folded(unescaped(text)), 'text')} in i.folded) > 0"
@@ -104,6 +128,14 @@ def date(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) ->
         margin = abs(datetime.now(UTC) - asked.low) * float(APPROXIMATELY)
         asked = Span(asked.low - margin, asked.high + margin)
     return between(prefix, asked, arguments)
+
+
+def overlaps(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
+    """A date, dateTime or Period that has an instant in common with the value."""
+    asked = span(text, zone)
+    if asked is None:
+        raise BadParameter(criterion.written, f"{text!r} is not a date")
+    return between("ap", asked, arguments)
 
 
 RANGES = {
@@ -243,12 +275,17 @@ MATCHERS: dict[tuple[str, str], tuple[str, Matcher]] = {
     ("token", "not"): ("token_index", token),
     ("token", "in"): ("token_index", member),
     ("token", "not-in"): ("token_index", member),
+    ("token", "above"): ("token_index", hierarchical),
+    ("token", "below"): ("token_index", hierarchical),
     ("token", "of-type"): ("token_index", of_type),
     ("token", "text"): ("string_index", starts),
     ("string", ""): ("string_index", starts),
+    ("string", "="): ("string_index", equals),
+    ("string", "ends"): ("string_index", ends),
     ("string", "exact"): ("string_index", exactly),
     ("string", "contains"): ("string_index", contains),
     ("date", ""): ("date_index", date),
+    ("date", "overlaps"): ("date_index", overlaps),
     ("number", ""): ("number_index", amount),
     ("quantity", ""): ("quantity_index", quantity),
     ("reference", ""): ("reference_index", reference),
@@ -257,7 +294,8 @@ MATCHERS: dict[tuple[str, str], tuple[str, Matcher]] = {
     ("uri", "below"): ("uri_index", below),
     ("uri", "above"): ("uri_index", above),
 }
-"""(type, modifier) → the table to look in and what to ask of its rows."""
+"""(type, modifier) → the table to look in and what to ask of its rows. `=`, `ends` and `overlaps` are for `_filter`;
+what `above` and `below` mean is looked up beforehand (vocabulary.py)."""
 
 NEGATIVE = frozenset({"not", "not-in"})
 

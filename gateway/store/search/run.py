@@ -15,6 +15,7 @@ from ..model import Connection, Page, Version
 from ..read import VERSION, version_of
 from .statement import Builder, Numbers, page, total
 from .syntax import Include, Search
+from .vocabulary import meant
 
 MOST_INCLUDED = 5_000
 """Resources that one page may add by includes; more is left out with a warning."""
@@ -51,22 +52,27 @@ async def numbers(search: Search, index: SearchIndex) -> Numbers:
 async def run(
     connection: Connection,
     place: Place,
-    search: Search,
+    searches: Sequence[Search],
     known: Numbers,
     count: int,
     compartment: tuple[str, str] | None = None,
 ) -> Page:
-    """One page of a search. Raises BadParameter for a value that does not fit its parameter."""
-    builder = Builder(place, known)
-    statement, kinds = page(search, builder, compartment, count)
+    """One page of a search; several are one over several types, alike but for the type.
+
+    Raises BadParameter for a value that does not fit its parameter.
+    """
+    search = searches[0]
+    codes = await meant(connection, place, searches)
+    builder = Builder(place, known, codes)
+    statement, kinds = page(searches, builder, compartment, count)
     try:
         rows = await connection.fetch(statement, *builder.arguments)
     except asyncpg.DataError as error:  # a NUL, a number without end
         raise BadParameter("_cursor" if search.cursor else "search", f"holds an impossible value ({error})") from None
     counted = None
     if search.total != "none":
-        builder = Builder(place, known)
-        counted = _number(await connection.fetchval(total(search, builder, compartment), *builder.arguments))
+        builder = Builder(place, known, codes)
+        counted = _number(await connection.fetchval(total(searches, builder, compartment), *builder.arguments))
     shown = rows[:count]
     more = str(Cursor(tuple(shown[-1])[6 : 6 + len(kinds)])) if len(rows) > count and shown else None
     included, warnings = await _included(connection, place, search, known, [(row["key"], row["type"]) for row in shown])

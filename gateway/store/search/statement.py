@@ -1,6 +1,6 @@
 """From a parsed search to its statements. `r` is always a row of `resource`, deeper ones are `r1`, `r2`, …"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -8,18 +8,21 @@ from decimal import Decimal
 from profiles import definitions
 
 from ..cursor import Cursor
+from ..emit import local
 from ..errors import BadParameter
 from ..extract import OF_TYPE
 from ..facilities import Place
-from ..values import span
+from ..values import plain, span
 from .arguments import Arguments
-from .matching import NEGATIVE, PREFIXES, between, matcher
-from .syntax import Chain, Condition, Criterion, Has, Parameter, Search, split, unescaped
+from .matching import NEGATIVE, PREFIXES, Matcher, between, matcher, one_of
+from .syntax import Chain, Combined, Condition, Criterion, Has, Parameter, Search, Special, split, unescaped
+from .vocabulary import Codes
 
 Numbers = Mapping[str, Mapping[str, int]]
 """Resource type → code → number of every parameter that the search may name."""
 
-TABLES = {kind: f"{kind}_index" for kind in ("token", "string", "date", "number", "quantity", "reference", "uri")}
+INDEXED = ("token", "string", "date", "number", "quantity", "reference", "uri", "position")
+TABLES = {kind: f"{kind}_index" for kind in INDEXED}
 
 SORTED_BY: dict[str, tuple[str, str, type]] = {
     "token": ("min(i.code)", "max(i.code)", str),
@@ -40,6 +43,7 @@ class Builder:
 
     place: Place
     numbers: Numbers
+    codes: Codes = field(default_factory=dict)
     arguments: Arguments = field(default_factory=Arguments)
     depth: int = 0
     facility: str = "$1::smallint"
@@ -62,6 +66,10 @@ class Builder:
             return self._chain(condition, row)
         if isinstance(condition, Has):
             return self._has(condition, row)
+        if isinstance(condition, Combined):
+            return self._combined(condition, row)
+        if isinstance(condition, Special):
+            return f"{row}.key in ({SPECIALS[condition.parameter.kind](self, condition)})"
         if condition.parameter.code in HEAD:
             return HEAD[condition.parameter.code](self, condition, row)
         if condition.modifier == "missing":
@@ -76,8 +84,21 @@ class Builder:
         """The index rows `i` that meet a criterion, from the word `from` on."""
         table, matches = matcher(criterion)
         number = self._number(criterion.parameter, OF_TYPE if criterion.modifier == "of-type" else "")
-        met = " or ".join(f"({matches(criterion, v, self.arguments, self.place.zone)})" for v in criterion.values)
+        met = " or ".join(f"({self._met(criterion, matches, value)})" for value in criterion.values)
         return f"from {table} i where i.facility = {self.facility} and i.parameter = {number} and ({met})"
+
+    def _met(self, criterion: Criterion, matches: Matcher, value: str) -> str:
+        codes = self.codes.get((criterion.modifier, value))
+        if codes is not None:
+            return one_of(codes, self.arguments)
+        literal = criterion.parameter.kind == "reference" and criterion.modifier != "identifier"
+        if literal and (found := local(unescaped(value), self.place.bases)):
+            value = "/".join(found)  # a url of this facility's own is as good as Type/id
+        return matches(criterion, value, self.arguments, self.place.zone)
+
+    def _combined(self, combined: Combined, row: str) -> str:
+        parts = [f"({self.condition(condition, row)})" for condition in combined.of]
+        return f"not {parts[0]}" if combined.by == "not" else f"({f' {combined.by} '.join(parts)})"
 
     def _number(self, parameter: Parameter, suffix: str = "") -> str:
         return self.arguments.add(self.numbers[parameter.type][parameter.code + suffix], "integer")
@@ -176,11 +197,99 @@ def _last_updated(builder: Builder, criterion: Criterion, row: str) -> str:
     return f"({' or '.join(alternatives)})"
 
 
+def _words(builder: Builder, special: Special) -> str:
+    """Words as a search engine reads them: all of them, `or`, `-without`, `"a phrase"`, whatever the case."""
+    number = builder._number(special.parameter)
+    asked = builder.arguments.add(plain(special.values[0]), "text")
+    return (
+        f"select i.resource from text_index i where i.facility = {builder.facility} and i.parameter = {number}"
+        f" and to_tsvector('simple'::regconfig, i.words) @@ websearch_to_tsquery('simple'::regconfig, {asked})"
+    )
+
+
+def _listed(builder: Builder, special: Special) -> str:
+    """What the entries of a List refer to, by the id of the List."""
+    ids = builder.arguments.add([unescaped(v).removeprefix("List/") for v in special.values], "text[]")
+    number = builder.arguments.add(builder.numbers["List"]["item"], "integer")
+    type = builder.arguments.add(special.parameter.type, "text")
+    return (
+        f"select t.key from resource l join reference_index i on i.resource = l.key and i.parameter = {number}"
+        f" join resource t on t.facility = l.facility and t.type = i.target_type and t.id = i.target_id"
+        f" where l.facility = {builder.facility} and l.type = 'List' and l.id = any({ids}) and not l.deleted"
+        f" and i.target_type = {type}"
+    )
+
+
+UNITS = {"": 1.0, "km": 1.0, "m": 0.001, "mi": 1.609344, "[mi_i]": 1.609344, "[mi_us]": 1.609347}
+"""Unit of a distance → kilometres."""
+NEAR = 50.0
+"""Kilometres, where the search does not say."""
+DEGREE = 111.19
+"""Kilometres of one degree of latitude."""
+
+
+def _near(builder: Builder, special: Special) -> str:
+    """`latitude|longitude|distance|unit`: positions within the distance along the earth's surface."""
+    number, alternatives = builder._number(special.parameter), []
+    for value in special.values:
+        parts = [unescaped(part) for part in split(value, "|")]
+        try:
+            latitude, longitude, distance = float(parts[0]), float(parts[1]), float((parts[2:3] or [""])[0] or NEAR)
+            distance *= UNITS[(parts[3:4] or [""])[0]]
+            known = len(parts) <= 4 and abs(latitude) <= 90 and abs(longitude) <= 180 and 0 <= distance < 1e6
+        except (ValueError, IndexError, KeyError):
+            known = False
+        if not known:
+            wanted = "latitude|longitude, latitude|longitude|distance or latitude|longitude|distance|unit"
+            raise BadParameter(special.written, f"{value!r} is not written {wanted}", [u for u in UNITS if u])
+        south, north, at, of, far = (
+            builder.arguments.add(n, "double precision")
+            for n in (latitude - distance / DEGREE, latitude + distance / DEGREE, latitude, longitude, distance)
+        )
+        alternatives.append(
+            f"(i.latitude >= {south} and i.latitude <= {north} and 12742.0176 * asin(least(1, sqrt("
+            f"power(sin(radians(i.latitude - {at}) / 2), 2) + cos(radians({at})) * cos(radians(i.latitude))"
+            f" * power(sin(radians(i.longitude - {of}) / 2), 2)))) <= {far})"
+        )
+    return (
+        f"select i.resource from position_index i where i.facility = {builder.facility} and i.parameter = {number}"
+        f" and ({' or '.join(alternatives)})"
+    )
+
+
+SPECIALS: dict[str, Callable[[Builder, Special], str]] = {"words": _words, "list": _listed, "position": _near}
+"""Kind of a special parameter → the keys of the resources that meet it."""
+
 HEAD = {"_id": _id, "_lastUpdated": _last_updated}
 
 
-def page(search: Search, builder: Builder, compartment: tuple[str, str] | None, count: int) -> tuple[str, list[type]]:
-    """The statement of one page (one row more than `count`: is there another?) and the types of its sort values."""
+def page(
+    searches: Sequence[Search], builder: Builder, compartment: tuple[str, str] | None, count: int
+) -> tuple[str, list[type]]:
+    """The statement of one page (one row more than `count`: is there another?) and the types of its sort values.
+
+    Several searches are one over several types; each finds its own first rows, and the page is made of all of them.
+    Raises BadParameter where they cannot be sorted by one parameter.
+    """
+    branches = [_branch(search, builder, compartment, count) for search in searches]
+    _, order, names, kinds = branches[0]
+    if any(other[3] != kinds for other in branches):
+        raise BadParameter("_sort", "means something else in each of the types")
+    found = branches[0][0]
+    if len(branches) > 1:
+        parts = " union all ".join(f"({branch[0]})" for branch in branches)
+        found = f"select * from ({parts}) r order by {order} limit {count + 1}"
+    return (
+        f"select v.type, v.id, v.version, v.last_updated, v.method, v.content, {', '.join(f'r.{n}' for n in names)}\n"
+        f"from ({found}) r\n"
+        f"join resource_version v on v.resource = r.key and v.version = r.version order by {order}"
+    ), kinds
+
+
+def _branch(
+    search: Search, builder: Builder, compartment: tuple[str, str] | None, count: int
+) -> tuple[str, str, list[str], list[type]]:
+    """The first rows of one type: (statement, order, names and types of the sort values)."""
     source, key, conditions = "resource r", "r.key", search.conditions
     if ordered := search.ordered:
         # The b-tree of an equality already lies in the order of the page: only as many rows are read as are shown.
@@ -205,19 +314,15 @@ def page(search: Search, builder: Builder, compartment: tuple[str, str] | None, 
         cursor = Cursor.parse(search.cursor, kinds)
         after = f"where {_after([(name, d) for name, _, d in keys], kinds, cursor, builder.arguments)}"
     found = f"select * from (select r.version, {chosen} from {source} where {where}) r {after}"
-    return (
-        f"select v.type, v.id, v.version, v.last_updated, v.method, v.content, {', '.join(f'r.{k[0]}' for k in keys)}\n"
-        f"from ({found} order by {order} limit {count + 1}) r\n"
-        f"join resource_version v on v.resource = r.key and v.version = r.version order by {order}"
-    ), kinds
+    return f"{found} order by {order} limit {count + 1}", order, [key[0] for key in keys], kinds
 
 
-def total(search: Search, builder: Builder, compartment: tuple[str, str] | None) -> str:
+def total(searches: Sequence[Search], builder: Builder, compartment: tuple[str, str] | None) -> str:
     """The statement that counts, or that the planner estimates from."""
-    where = builder.where(search, compartment, search.conditions)
-    if search.total == "estimate":
-        return f"explain (format json) select 1 from resource r where {where}"
-    return f"select count(*) from resource r where {where}"
+    found = " union all ".join(
+        f"select 1 from resource r where {builder.where(search, compartment, search.conditions)}" for search in searches
+    )
+    return f"explain (format json) {found}" if searches[0].total == "estimate" else f"select count(*) from ({found}) r"
 
 
 def _sort_key(parameter: Parameter, descending: bool, builder: Builder) -> tuple[str, type]:

@@ -1,7 +1,7 @@
 """Search parameters as written → what they ask, checked against the definitions. Nothing unknown passes in silence."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,9 +10,10 @@ from profiles import definitions
 from ..errors import BadParameter
 from ..extract import HEAD_PARAMETERS, INDEXED
 from ..model import Query
+from .filter import Reader
 
 MODIFIERS: dict[str, frozenset[str]] = {
-    "token": frozenset({"not", "text", "in", "not-in", "of-type", "missing"}),
+    "token": frozenset({"not", "text", "in", "not-in", "above", "below", "of-type", "missing"}),
     "string": frozenset({"exact", "contains", "missing"}),
     "date": frozenset({"missing"}),
     "number": frozenset({"missing"}),
@@ -20,8 +21,16 @@ MODIFIERS: dict[str, frozenset[str]] = {
     "reference": frozenset({"identifier", "missing"}),
     "uri": frozenset({"below", "above", "missing"}),
     "composite": frozenset({"missing"}),
+    "words": frozenset(),
+    "position": frozenset({"missing"}),
+    "list": frozenset(),
+    "filter": frozenset(),
 }
 """Search parameter type → its modifiers; a reference takes the name of a target type too."""
+
+SPECIAL = {"_text": "words", "_content": "words", "near": "position", "_filter": "filter", "_list": "list"}
+"""Parameters that are no comparison with a value of one type → the kind of their condition."""
+UNSORTED = frozenset({"composite", *SPECIAL.values()})
 
 RESULT = ("_sort", "_count", "_total", "_include", "_revinclude", "_cursor")
 DEEPEST = 5
@@ -66,7 +75,25 @@ class Has:
     of: "Condition"
 
 
-Condition = Criterion | Chain | Has
+@dataclass(frozen=True, slots=True)
+class Special:
+    """`_text`, `_content`, `_list`, `near`: `values` are alternatives."""
+
+    written: str
+    parameter: Parameter
+    modifier: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """What `_filter` says: conditions joined by `and` or `or`, or the one after `not`."""
+
+    by: Literal["and", "or", "not"]
+    of: tuple["Condition", ...]
+
+
+Condition = Criterion | Chain | Has | Special | Combined
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +139,29 @@ class Search:
         yield from (i.source for i in (*self.includes, *self.revincludes) if i.parameter)
 
 
+def criteria(conditions: Iterable[Condition]) -> Iterator[Criterion]:
+    """Every criterion in the conditions, however deep."""
+    for condition in conditions:
+        if isinstance(condition, Criterion):
+            yield condition
+        elif isinstance(condition, Combined):
+            yield from criteria(condition.of)
+        elif isinstance(condition, Has):
+            yield from criteria((condition.of,))
+        elif isinstance(condition, Chain):
+            yield from criteria(inner for _, inner in condition.of)
+
+
 def _types(condition: Condition) -> Iterator[str]:
+    if isinstance(condition, Combined):
+        for inner in condition.of:
+            yield from _types(inner)
+        return
     yield condition.parameter.type
-    if isinstance(condition, Has):
+    if isinstance(condition, Special):
+        if condition.parameter.kind == "list":
+            yield "List"
+    elif isinstance(condition, Has):
         yield from _types(condition.of)
     elif isinstance(condition, Chain):
         for target, inner in condition.of:
@@ -148,6 +195,18 @@ def parse(type: str, query: Query) -> Search:
     )
 
 
+def named_types(query: Query) -> tuple[list[str] | None, Query]:
+    """The types that `_type` names (None: it is not there), and the rest of the query. Raises BadParameter."""
+    given = [value for name, value in query if name == "_type"]
+    if len(given) > 1:
+        raise BadParameter("_type", "is given more than once")
+    types = given[0].split(",") if given else None
+    for type in types or ():
+        if type not in definitions.RESOURCE_TYPES:
+            raise BadParameter("_type", f"{type!r} is not a resource type of R4")
+    return list(dict.fromkeys(types)) if types else None, [pair for pair in query if pair[0] != "_type"]
+
+
 def parameters(type: str) -> Mapping[str, Parameter]:
     """Every parameter that a search of this type understands, by code."""
     return _PARAMETERS.get(type) or _PARAMETERS.setdefault(type, dict(_parameters(type)))
@@ -161,6 +220,9 @@ def _parameters(type: str) -> Iterator[tuple[str, Parameter]]:
     kinds = {p["url"]: p["type"] for p in known.values()}
     for code, definition in known.items():
         kind = definition["type"]
+        if code in SPECIAL:
+            yield code, Parameter(type, code, SPECIAL[code], ())
+            continue
         if "expression" not in definition or (kind not in INDEXED and kind != "composite"):
             continue
         components = tuple(
@@ -172,9 +234,11 @@ def _parameters(type: str) -> Iterator[tuple[str, Parameter]]:
 def known(type: str, code: str, written: str) -> Parameter:
     """A parameter by its code. Raises BadParameter."""
     found = parameters(type).get(code)
+    if code == "_list":  # R4 defines it nowhere but in its text
+        return Parameter(type, code, SPECIAL[code], ())
     if found is None:
         raise BadParameter(
-            written, f"{code!r} is not a search parameter of {type}", [*parameters(type), *RESULT, "_has"]
+            written, f"{code!r} is not a search parameter of {type}", [*parameters(type), *RESULT, "_has", "_list"]
         )
     return found
 
@@ -196,9 +260,13 @@ def condition(type: str, name: str, written: str, value: str, depth: int = 0) ->
         raise BadParameter(written, f"has no modifier :{modifier}", [*allowed, *targets])
     if code in HEAD_PARAMETERS and modifier not in ("", "not"):
         raise BadParameter(written, f"has no modifier :{modifier}", ["not"] if code == "_id" else [])
-    values = tuple(split(value, ","))
+    if parameter.kind == "filter":
+        return Reader(value, lambda path, text: condition(type, path, "_filter", text, depth + 1)).read()
+    values = (value,) if parameter.kind == "words" else tuple(split(value, ","))
     if any(v == "" for v in values):
         raise BadParameter(written, "has no value")
+    if parameter.kind in ("words", "position", "list") and modifier != "missing":
+        return Special(written, parameter, modifier, values)
     return Criterion(written, parameter, modifier, values)
 
 
@@ -256,8 +324,8 @@ def _once(name: str, results: Mapping[str, list[tuple[str, str]]]) -> str:
 def _sort(type: str, text: str) -> Iterator[tuple[Parameter, bool]]:
     for item in text.split(",") if text else ():
         parameter = known(type, item.removeprefix("-"), "_sort")
-        if parameter.kind == "composite":
-            raise BadParameter("_sort", f"{parameter.code} is composite and has no order")
+        if parameter.kind in UNSORTED:
+            raise BadParameter("_sort", f"{parameter.code} has no order")
         yield parameter, item.startswith("-")
 
 
