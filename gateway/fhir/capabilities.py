@@ -13,10 +13,14 @@ from gateway.errors import FhirError
 from gateway.fhir.call import Answer, Call
 from gateway.security.audit import instant
 from gateway.store.search.syntax import parameters
+from gateway.subscriptions.topics import topics as subscribable
 from profiles.definitions import RESOURCE_TYPES, search_parameters
 from profiles.fhirjson import Resource
 
 STARTED = datetime.now(UTC)
+TOPIC = (
+    "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
+)
 
 
 async def capabilities(call: Call) -> Answer:
@@ -41,7 +45,7 @@ def statement(base: str, name: str) -> Resource:
         "implementation": {"description": name, "url": base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json", "application/fhir+xml", "xml"],
-        "patchFormat": ["application/json-patch+json"],
+        "patchFormat": ["application/json-patch+json", "application/fhir+json", "application/fhir+xml"],
         "rest": [_rest()],
     }
 
@@ -95,7 +99,9 @@ def _resource(kind: str, codes: list[str]) -> dict[str, Any]:
     may_change = not frozen
     definitions = search_parameters(kind)
     of_type = (route for route in ROUTES if "Type" in route.shape and (not route.types or kind in route.types))
+    topics = {"extension": [{"url": TOPIC, "valueCanonical": url} for url in subscribable()]}
     return {
+        **(topics if kind == "Subscription" else {}),
         "type": kind,
         "interaction": [{"code": code} for code in INTERACTIONS if code in codes and code not in frozen],
         "versioning": "versioned-update",
