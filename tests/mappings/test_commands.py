@@ -122,7 +122,7 @@ def test_the_modules_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_all_modules_or_one_are_tested(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mapping", "test"]) == 0
-    assert "vclaim/sep-insert: 12 examples hold" in capsys.readouterr().out
+    assert "vclaim/sep-insert: 15 examples hold" in capsys.readouterr().out
     assert main(["mapping", "test", "vclaim/sep-delete"]) == 0
     assert capsys.readouterr().out.splitlines() == ["vclaim/sep-delete: 2 examples hold"]
 
