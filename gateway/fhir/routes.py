@@ -63,6 +63,8 @@ ROUTES = (
     Route("GET", "Type/_history", "history-type", "s", history.history),
     Route("GET", "_history", "history-system", "s", history.history),
     Route("POST", "Type/_search", "search-type", "s", search.search_by_post),
+    Route("GET", "", "search-system", "s", search.search),
+    Route("POST", "_search", "search-system", "s", search.search_by_post),
     Route("GET", "metadata", "capabilities", "", capabilities.capabilities),
     Route("POST", "Type/$validate", "$validate", "", validate.validate, VALIDATE),
     Route("POST", "Type/id/$validate", "$validate", "r", validate.validate, VALIDATE),

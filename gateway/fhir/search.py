@@ -1,25 +1,28 @@
-"""search of a type, by GET or POST. Source: https://hl7.org/fhir/R4/http.html#search"""
+"""search of a type or of several, by GET or POST. Source: https://hl7.org/fhir/R4/http.html#search"""
 
 from urllib.parse import parse_qsl, urlencode
 
 from gateway.errors import FhirError
 from gateway.fhir import bundles
 from gateway.fhir.call import Answer, Call, Query
+from gateway.security.door import allow
 from gateway.store import BadParameter, Page
+from profiles.definitions import RESOURCE_TYPES
 
 FORM = "application/x-www-form-urlencoded"
 
 
 async def search(call: Call) -> Answer:
-    """GET Type?parameters"""
+    """GET Type?parameters, or ?_type=A,B&parameters"""
+    among = None if call.type else _searchable(call)
     only_total = call.view.summary == "count" or ("_count", "0") in call.query
     asked = call.query
     if only_total:
         asked = [pair for pair in asked if pair[0] not in ("_count", "_total")]
         asked = [*asked, ("_count", "0"), ("_total", "accurate")]
-    page, ignored = await _page(call, asked)
+    page, ignored = await _page(call, asked, among)
     shown = [pair for pair in call.query if pair[0] not in ignored]
-    call.audited("search-type", f"{call.type}?{urlencode(shown)}")
+    call.audited("search-type" if call.type else "search-system", f"{call.type}?{urlencode(shown)}")
     how = [("_summary", call.view.summary)] if call.view.summary != "false" else []
     how += [("_elements", ",".join(call.view.elements))] if call.view.elements else []
     warnings = [*(error.issue(call.lang, "warning") for error in call.warnings), *map(_warning, page.warnings)]
@@ -36,15 +39,27 @@ async def search(call: Call) -> Answer:
     return Answer(200, resource=answer)
 
 
-async def _page(call: Call, query: Query) -> tuple[Page, set[str]]:
+def _searchable(call: Call) -> frozenset[str] | None:
+    """The types that the caller may search, None for all. Raises FhirError for one that it names and may not."""
+    for name, value in call.query:
+        if name == "_type":
+            for kind in value.split(","):
+                allow(call.who, call.facility.slug, "s", kind, "search-system")
+    may = call.who.role.may
+    return (
+        None if all(may("s", kind) for kind in RESOURCE_TYPES) else frozenset(k for k in RESOURCE_TYPES if may("s", k))
+    )
+
+
+async def _page(call: Call, query: Query, among: frozenset[str] | None) -> tuple[Page, set[str]]:
     """The page, and the parameters that a lenient caller lets us leave out."""
     ignored: set[str] = set()
     while True:
         asked = [pair for pair in query if pair[0] not in ignored]
         try:
-            return await call.services.store.search(call.facility.slug, call.type, asked), ignored
+            return await call.services.store.search(call.facility.slug, call.type, asked, among=among), ignored
         except BadParameter as bad:
-            error = refusal(call.type, bad)
+            error = refusal(call.type or "every type", bad)
             if not call.prefer.lenient or bad.parameter in ignored or bad.parameter not in dict(asked):
                 raise error from None
             call.warnings.append(error)
@@ -52,7 +67,7 @@ async def _page(call: Call, query: Query) -> tuple[Page, set[str]]:
 
 
 async def search_by_post(call: Call) -> Answer:
-    """POST Type/_search: parameters in a form body, where no log of addresses sees them."""
+    """POST Type/_search or _search: parameters in a form body, where no log of addresses sees them."""
     call.expect_media((FORM,), FORM)
     try:
         text = call.body.decode("utf-8")

@@ -1,6 +1,6 @@
 """One store per process: the door to everything in this package."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from typing import Any
@@ -182,33 +182,41 @@ class Store:
             return await read.history(connection, place, type, id, since, until, count, cursor)
 
     async def search(
-        self, facility: str, type: str, query: Query, *, compartment: tuple[str, str] | None = None
+        self,
+        facility: str,
+        type: str,
+        query: Query,
+        *,
+        compartment: tuple[str, str] | None = None,
+        among: Collection[str] | None = None,
     ) -> Page:
         """One page of the resources that meet a query, with `_cursor` the page after another.
 
         `compartment` restricts it: `("Patient", "123")`. Without `_sort` the newest resource comes first.
-        An empty `type` searches those that `_type` names, or all; every parameter must mean something in each of them.
+        An empty `type` searches those that `_type` names, or all; every parameter must mean something in each of them;
+        `among` restricts it to these types where `_type` is not there.
         Raises BadParameter for every parameter that is unknown or malformed, naming those that are known.
         """
         place = self._facilities[facility]
-        searches = [parse(type, query)] if type else await self._of_types(place, query)
+        searches = [parse(type, query)] if type else await self._of_types(place, query, among)
         pool = self._pool if len(searches) == 1 and searches[0].ordered else self._planned
         async with pool.connection() as connection:
             return await self._search(connection, place, searches, compartment)
 
-    async def _of_types(self, place: Place, query: Query) -> list[Search]:
+    async def _of_types(self, place: Place, query: Query, among: Collection[str] | None) -> list[Search]:
         types, rest = named_types(query)
         if types is None:
             parse("Basic", rest)  # what is wrong with it is said even where there is nothing to find
             async with self._pool.connection() as connection:
-                types = [row[0] for row in await connection.fetch(read.TYPES, place.number)]
+                rows = await connection.fetch(read.TYPES, place.number)
+            types = [row[0] for row in rows if among is None or row[0] in among]
         return [parse(type, rest) for type in types]
 
     async def _search(
         self, connection: Connection, place: Place, searches: Sequence[Search], compartment: tuple[str, str] | None
     ) -> Page:
         if not searches:
-            return Page()
+            return Page(total=0)
         count = self.settings.default_page_size if searches[0].count is None else searches[0].count
         known = {type: known for search in searches for type, known in (await numbers(search, self._index)).items()}
         return await run(connection, place, searches, known, min(count, self.settings.max_page_size), compartment)

@@ -68,6 +68,7 @@ async def test_every_declared_interaction_works(client: httpx.AsyncClient, rest:
         "transaction": await client.post("", json=bundle(entry("GET", "Basic"))),
         "batch": await client.post("", json=bundle(entry("GET", "Basic"), kind="batch")),
         "history-system": await client.get("/_history"),
+        "search-system": await client.get("?_type=Basic,Patient"),
     }
     assert set(system) == {interaction["code"] for interaction in rest["interaction"]}
     assert {answer.status_code for answer in system.values()} == {200}

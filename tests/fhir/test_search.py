@@ -1,5 +1,6 @@
 """Searches over HTTP: the answer's shape, paging, strictness. (What each parameter means is tested with the store.)"""
 
+from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -106,3 +107,39 @@ async def test_a_reader_does_not_see_another_facilitys_matches(client: httpx.Asy
     await create(client, patient("RM-1"))
     there = await client.get("http://gateway.test/rs-kenanga/fhir/Patient", params={"identifier": "RM-1"})
     assert "entry" not in there.json()
+
+
+async def test_several_types_are_searched_at_once(client: httpx.AsyncClient) -> None:
+    stored = await create(client, patient("RM-1"))
+    ill = await create(client, condition(f"Patient/{stored['id']}"))
+    asked = {"_type": "Patient,Condition", "_lastUpdated": "gt2000"}
+    found = (await client.get("", params=asked)).json()
+    assert [e["resource"] for e in found["entry"]] == [ill, stored]
+    assert found["link"][0]["url"].startswith("http://gateway.test/fhir?_type=")
+    assert (await client.post("/_search", data=asked)).json()["entry"] == found["entry"]
+    assert (await client.get("", params={**asked, "_summary": "count"})).json()["total"] == 2
+    error(await client.get("", params={"_type": "Patient,Pasien"}), 400, "GF-402")
+    assert "birthdate" in (await client.get("", params={"_type": "Patient", "nama": "x"})).text
+
+
+async def test_a_search_of_everything_shows_no_type_that_the_caller_may_not_search(
+    client: httpx.AsyncClient, make_client: Callable[[str], Awaitable[httpx.AsyncClient]]
+) -> None:
+    stored = await create(client, patient("RM-1"))
+    everything = (await client.get("", params={"_lastUpdated": "gt2000"})).json()
+    assert {e["resource"]["resourceType"] for e in everything["entry"]} == {"Patient", "AuditEvent"}
+    reader = await make_client("reader")
+    seen = (await reader.get("", params={"_lastUpdated": "gt2000"})).json()
+    assert [e["resource"] for e in seen["entry"]] == [stored]
+    assert (await reader.get("", params={"_type": "Patient,AuditEvent"})).status_code == 403
+
+
+async def test_words_lists_and_filters_are_searched(client: httpx.AsyncClient) -> None:
+    told = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">Alergi <b>kacang</b></div>'}
+    stored = await create(client, {**patient("RM-1"), "text": told})
+    await create(client, patient("RM-2"))
+    watched = {"resourceType": "List", "status": "current", "mode": "working"}
+    kept = await create(client, {**watched, "entry": [{"item": {"reference": f"Patient/{stored['id']}"}}]})
+    for asked in ({"_text": "alergi kacang"}, {"_list": kept["id"]}, {"_filter": f"identifier eq {MRN}|RM-1"}):
+        found = (await client.get("/Patient", params=asked)).json()
+        assert [e["resource"]["id"] for e in found["entry"]] == [stored["id"]], asked
