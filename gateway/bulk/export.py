@@ -17,7 +17,7 @@ from gateway.bulk.jobs import File, Job
 from gateway.fhir.references import references
 from gateway.fhir.view import View, subset
 from gateway.store import ANYONE, Gone, NotFound, Selection, Snapshot, Store
-from profiles import fhirjson
+from profiles import definitions, fhirjson
 from profiles.fhirjson import Resource
 
 if TYPE_CHECKING:
@@ -71,6 +71,15 @@ async def run(services: "Services", job: Job) -> list[File]:
         return await output.close()
 
 
+def elements_of(type: str, asked: Sequence[str]) -> tuple[str, ...]:
+    """Those of the elements asked for that a type has: `Type.element`, or `element` of whatever type has it."""
+    structure = definitions.structure(type)
+    assert structure is not None
+    paths = {element["path"].removesuffix("[x]") for element in structure["snapshot"]["element"]}
+    whole = [name if name.partition(".")[0] in definitions.RESOURCE_TYPES else f"{type}.{name}" for name in asked]
+    return tuple(name for name in whole if name in paths)
+
+
 async def _settled(store: Store, moment: datetime) -> None:
     """Wait until nobody is about to commit what he wrote before a moment."""
     await asyncio.sleep(SETTLE_S)
@@ -83,7 +92,9 @@ async def _type(
     snapshot: Snapshot, job: Job, asked: Asked, type: str, patients: Sequence[str] | None, output: Output
 ) -> None:
     queries = [parse_qsl(query, keep_blank_values=True) for query in asked.filters.get(type, ())]
-    how = View(summary=asked.summary, elements=tuple(asked.elements))
+    how = View(summary=asked.summary, elements=elements_of(type, asked.elements))
+    if asked.elements and not how.elements:
+        how = how._replace(elements=("id",))
     done = job.progress
     async for content in snapshot.select(Selection(type, queries, asked.since, patients)):
         line = fhirjson.encode(subset(fhirjson.decode(content), how)) if how.subset else content

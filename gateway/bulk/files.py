@@ -39,11 +39,24 @@ def remove(home: Path, job: str) -> None:
     shutil.rmtree(folder(home, job), ignore_errors=True)
 
 
+class Unwritable(Exception):
+    """The disk refused, for the reason in `__cause__`: inside a block that reads the database an OSError would be taken
+    for the loss of the database."""
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unwritable(str(error)) from error
+
+
 class Output:
     """NDJSON files being written, one row of them per role and type. `close` makes them durable."""
 
-    def __init__(self, place: Path, most_lines: int = MOST_LINES) -> None:
-        self._place, self._most = place, most_lines
+    def __init__(self, place: Path) -> None:
+        self._place = place
         self._open: dict[tuple[str, str], tuple[BinaryIO, list[int]]] = {}
         self.files: list[File] = []
         self.lines = 0
@@ -52,12 +65,14 @@ class Output:
         """Append one line (JSON without line breaks)."""
         held = self._open.get((role, type))
         if held is None:
-            held = self._open[role, type] = self._begin(role, type), [0]
+            with _on_disk():
+                held = self._open[role, type] = self._begin(role, type), [0]
         stream, count = held
-        stream.write(line + b"\n")
+        with _on_disk():
+            stream.write(line + b"\n")
         count[0] += 1
         self.lines += 1
-        if count[0] == self._most:
+        if count[0] == MOST_LINES:
             await self.end(role, type)
 
     async def end(self, role: str, type: str) -> None:
@@ -66,7 +81,8 @@ class Output:
         if held is None:
             return
         stream, count = held
-        await asyncio.to_thread(_settle, stream)
+        with _on_disk():
+            await asyncio.to_thread(_settle, stream)
         self.files.append(File(role, type, count[0], f"{self._place.name}/{Path(stream.name).name}"))
 
     async def close(self) -> list[File]:
@@ -96,9 +112,9 @@ def _settle(stream: BinaryIO) -> None:
 
 
 @contextmanager
-def writing(place: Path, most_lines: int = MOST_LINES) -> Iterator[Output]:
+def writing(place: Path) -> Iterator[Output]:
     """An Output; what an exception leaves half written is closed."""
-    output = Output(place, most_lines)
+    output = Output(place)
     try:
         yield output
     finally:

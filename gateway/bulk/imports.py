@@ -158,6 +158,8 @@ class Importing:
             raise FhirError("GF-302", wanted="Patient")
         if type not in RESOURCE_TYPES:
             raise FhirError("GF-101", type=type, nearest="none")
+        if type == "Subscription":
+            raise FhirError("GF-806")
         call, identity = self._call, resource.get("id")
         immutable = type in IMMUTABLE
         right = "c" if identity is None or immutable else "u"

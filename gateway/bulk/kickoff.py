@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 from msgspec import to_builtins
 
 from gateway.bulk import files, interaction, jobs
-from gateway.bulk.export import Asked
+from gateway.bulk.export import Asked, elements_of
 from gateway.errors import FhirError
 from gateway.fhir.call import JSON_TYPES, Answer, Call, Query
 from gateway.fhir.history import INSTANT
@@ -163,8 +163,11 @@ async def _asked(call: Call) -> Asked:
     if call.type == "Group":
         await current(call)
     filters = _filters(call)
+    types = _types(call, filters)
+    if stray := [name for name in call.view.elements if not any(elements_of(type, [name]) for type in types)]:
+        raise FhirError("GF-108", name="_elements", value=", ".join(stray), wanted="element or Type.element")
     return Asked(
-        types=_types(call, filters),
+        types=types,
         since=_since(given.get("_since")),
         filters=filters,
         compartment=bool(call.type),

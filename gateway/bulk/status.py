@@ -44,9 +44,7 @@ async def status(call: Call) -> Answer:
         age = (datetime.now(UTC) - job.created).total_seconds()
         wait = min(max(1, int(age / 10)), LONGEST_WAIT_S)
         progress = job.progress or ("waiting" if job.state == "due" else "begun")
-        return Answer(
-            202, headers=((b"x-progress", progress[:100].encode()), (b"retry-after", str(wait).encode()))
-        )
+        return Answer(202, headers=((b"x-progress", progress[:100].encode()), (b"retry-after", str(wait).encode())))
     assert job.expires is not None
     body = json.encode(manifest(call.base, job))
     headers = (

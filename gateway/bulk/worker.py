@@ -125,9 +125,11 @@ class Worker:
 
     def _refusal(self, job: Job, error: Exception) -> HttpError:
         if isinstance(error, BadParameter):
-            return search_refusal("", error)
+            return search_refusal(job.request["path"], error)
         if isinstance(error, TimeoutError):
             return FhirError("GF-903")
+        if isinstance(error, files.Unwritable) and isinstance(error.__cause__, OSError):
+            error = error.__cause__
         return refusal(error, self._services.settings, job.id)
 
     async def _tell(self, what: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
