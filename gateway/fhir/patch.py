@@ -1,14 +1,19 @@
-"""patch and conditional patch, as JSON Patch. Source: https://hl7.org/fhir/R4/http.html#patch, RFC 6902"""
+"""patch and conditional patch, as JSON Patch or FHIRPath Patch.
+
+Source: https://hl7.org/fhir/R4/http.html#patch, RFC 6902, https://hl7.org/fhir/R4/fhirpatch.html
+"""
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 from gateway.errors import FhirError
-from gateway.fhir import jsonpatch
+from gateway.fhir import fhirpathpatch, jsonpatch
 from gateway.fhir.call import Answer, Call
 from gateway.fhir.conditional import criteria, exclusively, until_quiet
+from gateway.fhir.operations.operation import refuse_broken
 from gateway.fhir.writing import commit, expected, judge, shown
 from gateway.store import NEW, Change, Gone, NotFound, Transaction, Version
 from profiles import fhirjson
@@ -16,6 +21,11 @@ from profiles.fhirjson import Resource
 from profiles.validator import Issue
 
 MEDIA = "application/json-patch+json"
+FHIR_MEDIA = "application/fhir+json"
+WANTED = f"{MEDIA}, or FHIRPath Patch as {FHIR_MEDIA} or application/fhir+xml"
+
+Patch = Callable[[Resource], Resource]
+"""Makes the patched copy of a resource, or raises FhirError."""
 
 
 async def patch(call: Call) -> Answer:
@@ -56,39 +66,49 @@ async def before(call: Call, transaction: Transaction, identity: str) -> Version
         raise FhirError("GF-202", reference=reference) from None
 
 
-def read_patch(call: Call) -> Any:
-    """The operations: the body, or in a Bundle a Binary that holds them. Raises FhirError GF-105, GF-301, GF-305."""
+def read_patch(call: Call) -> Patch:
+    """The patch: the body, a JSON Patch or Parameters; in a Bundle a Binary that holds the one, or the other.
+
+    Raises FhirError GF-105, GF-301, GF-305, GF-310.
+    """
     body = call.body
+    if call.resource is None and call.header(b"content-type").partition(";")[0].strip().lower() == FHIR_MEDIA:
+        call.resource = call.json()
     if call.resource is None:
-        call.expect_media((MEDIA,), MEDIA)
+        call.expect_media((MEDIA,), WANTED)
+    elif call.resource.get("resourceType") == "Parameters":
+        refuse_broken(call, call.resource)
+        return partial(fhirpathpatch.apply, fhirpathpatch.steps(call.resource))
     else:
         body = _in_binary(call.resource)
     # wrapped as a member, the array passes the same limits as a resource does
     wrapped = replace(call, body=b'{"patch":' + (body or b"null") + b"}").json()
     if len(wrapped) != 1:
         raise FhirError("GF-305", reason="more than one JSON value")
-    return wrapped["patch"]
+    return partial(jsonpatch.apply, wrapped["patch"])
 
 
 def _in_binary(resource: Resource) -> bytes:
     """Source: https://hl7.org/fhir/R4/http.html#jsonpatch (in a Bundle, a JSON Patch travels as a Binary)"""
     if resource.get("resourceType") != "Binary" or resource.get("contentType") != MEDIA:
-        raise FhirError("GF-105", format=str(resource.get("resourceType")), wanted=f"a Binary of contentType {MEDIA}")
+        raise FhirError(
+            "GF-105", format=str(resource.get("resourceType")), wanted=f"Parameters, or a Binary of {MEDIA}"
+        )
     try:
         return base64.b64decode(resource.get("data", ""), validate=True)
     except (binascii.Error, TypeError, ValueError):
         raise FhirError("GF-305", reason="Binary.data is not base64") from None
 
 
-def patched(call: Call, operations: Any, before: Version) -> tuple[Change, list[Issue]]:
-    """The change that the operations make of a version. Raises FhirError GF-204, GF-306, GF-307, and Rejected."""
+def patched(call: Call, patch: Patch, before: Version) -> tuple[Change, list[Issue]]:
+    """The change that a patch makes of a version. Raises FhirError GF-204, GF-306, GF-307, and Rejected."""
     wanted = expected(call)
     if wanted == NEW:
         raise FhirError("GF-208", reference=before.reference)
     if wanted is not None and wanted != before.version:
         raise FhirError("GF-204", reference=before.reference, current=before.version, given=wanted)
     old = fhirjson.decode(before.content)
-    new: Resource = jsonpatch.apply(operations, old)
+    new = patch(old)
     for element in ("resourceType", "id"):
         if new.get(element) != old.get(element):
             raise FhirError("GF-307", element=element, expression=f"{before.type}.{element}")
@@ -97,7 +117,7 @@ def patched(call: Call, operations: Any, before: Version) -> tuple[Change, list[
     return change, found
 
 
-async def _apply(call: Call, transaction: Transaction, operations: Any, before: Version) -> Answer:
-    change, found = patched(call, operations, before)
+async def _apply(call: Call, transaction: Transaction, patch: Patch, before: Version) -> Answer:
+    change, found = patched(call, patch, before)
     (version,) = await commit(call, "patch", [change], transaction)
     return Answer(200, version, issues=shown(call, found))

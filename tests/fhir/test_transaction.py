@@ -129,7 +129,7 @@ async def test_one_bad_entry_undoes_all(client: httpx.AsyncClient) -> None:
         ([entry("DELETE", "Patient?identifier=")], 412, "GF-206", 0),
         ([entry("POST", "Patient", patient(), ifNoneExist="nmae=x")], 400, "GF-401", 0),
         ([entry("POST", "Condition", condition("Patient?identifier=nobody"))], 412, "GF-508", 0),
-        ([entry("PATCH", "Patient/none", {"resourceType": "Parameters"})], 415, "GF-105", 0),
+        ([entry("PATCH", "Patient/none", {"resourceType": "Basic"})], 415, "GF-105", 0),
         ([entry("POST", "/", bundle())], 400, "GF-509", 0),
         ([entry("DELETE", "AuditEvent/1")], 405, "GF-211", 0),
     ],

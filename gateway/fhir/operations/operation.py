@@ -129,13 +129,13 @@ class Operation:
             return [(fitting[0], body)]
         rows = body.get("parameter", ())
         bare = [{**row, "resource": STAND_IN} if isinstance(row, dict) and "resource" in row else row for row in rows]
-        _check(call, {**body, "parameter": bare} if bare else body)
+        refuse_broken(call, {**body, "parameter": bare} if bare else body)
         return [self._from_row(call, index, row) for index, row in enumerate(rows)]
 
     def _check(self, call: Call, name: str, resource: Any) -> None:
         """A resource of a known type must be R4; what may be any resource is the operation's own to judge."""
         if self.parameters[name].kind != "Resource":
-            _check(call, resource)
+            refuse_broken(call, resource)
 
     def _from_row(self, call: Call, index: int, row: dict[str, Any]) -> tuple[str, Any]:
         name: str = row["name"]
@@ -162,8 +162,8 @@ class Operation:
         return name, row[found]
 
 
-def _check(call: Call, resource: Resource) -> None:
-    """What an operation is handed is R4. Raises Rejected."""
+def refuse_broken(call: Call, resource: Resource) -> None:
+    """What is handed in, but not stored, must be R4. Raises Rejected."""
     found = [
         issue
         for issue in call.services.validator(call.facility).validate(resource)

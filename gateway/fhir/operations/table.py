@@ -2,6 +2,7 @@
 
 from gateway.fhir.operations import (
     codes,
+    diff,
     document,
     everything,
     expand,
@@ -22,6 +23,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *expand.OPERATIONS,
     *translate.OPERATIONS,
     *everything.OPERATIONS,
+    *diff.OPERATIONS,
     *document.OPERATIONS,
     *lastn.OPERATIONS,
     *transform.OPERATIONS,
