@@ -1,0 +1,167 @@
+"""What the server is measured against: bare Starlette routes on asyncpg that do the same SQL and nothing else.
+
+`bench/server.py` starts it beside `gapura serve`, on the same database. Statements and rows are not written down here:
+they are taken from the store as it runs, with placeholders in the place of ids and keys.
+"""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import uvicorn
+from samples import SAMPLE, bundle, observation, searches
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.fhir.bundles import http_date
+from gateway.security import audit
+from gateway.security.audit import Visitor
+from gateway.settings import load
+from gateway.store import Change, Judgement, Store, Version, new_id
+from gateway.store.pool import connect
+from gateway.store.read import READ
+from gateway.store.rows import Batch
+from gateway.store.store import Keys
+
+JSON = "application/fhir+json"
+CLIENTS = 16
+Said = tuple[list[Any], str, Sequence[Any]]
+"""Connections of the kind that the store took, statement, values."""
+
+
+class Bare:
+    """Idle connections, and what each route repeats."""
+
+    async def open(self) -> None:
+        """Learn statements and rows from a store on the same database."""
+        settings = load()
+        self.store = await Store.open(settings)
+        url = self.store._database.url
+        self.idle = [await connect(url) for _ in range(CLIENTS)]
+        self.planning = [await connect(url, plan_cache_mode="force_custom_plan") for _ in range(CLIENTS)]
+        self.facility = self.store._facilities[settings.facilities[0].slug].number
+        self.keys = Keys()
+        self.observation = await self._rows([observation(SAMPLE)])
+        self.bundle = await self._rows([entry["resource"] for entry in bundle(SAMPLE)["entry"]])
+        self.searches = {name: await self._statements(address) for name, address in searches(SAMPLE).items()}
+
+    async def close(self) -> None:
+        """Leave the database."""
+        for connection in (*self.idle, *self.planning):
+            await connection.close()
+        await self.store.close()
+
+    async def _rows(self, resources: Sequence[dict[str, Any]]) -> Batch:
+        def audits(versions: Sequence[Version]) -> list[dict[str, Any]]:
+            entities = [e for v in versions for e in audit.written("POST", f"{v.reference}/_history/1", None)]
+            return [audit.event(Visitor("default", None, "127.0.0.1"), "create", datetime.now(UTC), entities)]
+
+        changes = [Change.create(r, new_id(), judgement=Judgement([], [], [], 0)) for r in resources]
+        place = next(iter(self.store._facilities._places.values()))
+        async with self.store.connection() as connection:
+            return (await self.store._plan(connection, place, changes, {}, audits))[1]
+
+    async def _statements(self, address: str) -> list[Said]:
+        said: list[Said] = []
+
+        def kept(record: Any) -> None:
+            said.append((self.idle, record.query, record.args))
+
+        def planned(record: Any) -> None:
+            said.append((self.planning, record.query, record.args))
+
+        kind, _, query = address.partition("?")
+        pairs = [(name, value) for name, _, value in (part.partition("=") for part in query.split("&"))]
+        async with self.store._pool.connection() as one, self.store._planned.connection() as two:
+            with one.query_logger(kept), two.query_logger(planned):
+                # both are idle again for the search, and the last given back is the first given out
+                self.store._pool._give_back(one)
+                self.store._planned._give_back(two)
+                await self.store.search("default", kind, pairs)
+                self.store._pool._idle.remove(one)
+                self.store._planned._idle.remove(two)
+        return said
+
+    async def read(self, request: Request) -> Response:
+        """The row of one resource."""
+        connection = self.idle.pop()
+        try:
+            row = await connection.fetchrow(READ, self.facility, "Patient", request.path_params["id"])
+        finally:
+            self.idle.append(connection)
+        assert row is not None
+        headers = {"etag": f'W/"{row[2]}"', "last-modified": http_date(row[3])}
+        return Response(row[5], media_type=JSON, headers=headers)
+
+    async def create(self, request: Request) -> Response:
+        """The rows of one Observation and its AuditEvent, in one statement."""
+        return await self._write(request, self.observation)
+
+    async def transaction(self, request: Request) -> Response:
+        """The rows of a Bundle and its AuditEvent."""
+        return await self._write(request, self.bundle)
+
+    async def search(self, request: Request) -> Response:
+        """The statements of one search, and its contents strung together."""
+        number, found = request.query_params["n"], []
+        for idle, statement, given in self.searches[request.path_params["name"]]:
+            connection = idle.pop()
+            try:
+                rows = await connection.fetch(statement, *(_meant(value, number) for value in given))
+            finally:
+                idle.append(connection)
+            found += [value for row in rows for value in row.values() if isinstance(value, bytes)]
+        return Response(b'{"resourceType":"Bundle","entry":[' + b",".join(found) + b"]}", media_type=JSON)
+
+    async def _write(self, request: Request, like: Batch) -> Response:
+        await request.body()
+        batch, keys, ids = Batch(), {}, {}
+        connection = self.idle.pop()
+        try:
+            for row in like.rows["resource"]:
+                keys[row[0]], ids[row[3]] = await self.keys.draw(connection), new_id()
+            for table, rows in like.rows.items():
+                if table.startswith("resource"):
+                    batch.rows[table] = [tuple(ids.get(v, v) if type(v) is str else v for v in row) for row in rows]
+                else:
+                    batch.rows[table] = rows
+                batch.rows[table] = [(keys[row[0]], *row[1:]) for row in batch.rows[table]]
+            await batch.write(connection)
+        finally:
+            self.idle.append(connection)
+        return Response(like.rows["resource_version"][0][7], 201, media_type=JSON)
+
+
+def _meant(value: Any, number: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(SAMPLE, number)
+    return [_meant(item, number) for item in value] if isinstance(value, list) else value
+
+
+def app() -> Starlette:
+    """The routes, with their store open while they run."""
+    bare = Bare()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await bare.open()
+        yield
+        await bare.close()
+
+    routes = [
+        Route("/Patient/{id}", bare.read),
+        Route("/Observation", bare.create, methods=["POST"]),
+        Route("/", bare.transaction, methods=["POST"]),
+        Route("/search/{name}", bare.search),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        app(), port=int(os.environ["PORT"]), loop="uvloop", http="httptools", access_log=False, log_level="warning"
+    )
