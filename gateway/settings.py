@@ -84,7 +84,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".gapura"), description="data folder: embedded database, evidence, reports")
     database_url: SecretStr | None = Field(None, description="postgresql://… of your own cluster; none: embedded")
-    redis_url: SecretStr | None = None
+    redis_url: SecretStr | None = Field(None, description="redis://…: one rate budget for all processes of one account")
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str | None = Field(

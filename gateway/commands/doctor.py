@@ -71,6 +71,8 @@ async def _findings(settings: "Settings", *, offline: bool) -> AsyncIterator[Fin
     yield _listening(settings)
     async for finding in _database(settings):
         yield finding
+    if settings.redis_url:
+        yield await _redis(settings.redis_url.get_secret_value())
     for facility in settings.facilities:
         for system, ask in DESTINATIONS.items():
             if getattr(facility, system) is None:
@@ -134,6 +136,21 @@ async def _database(settings: "Settings") -> AsyncIterator[Finding]:
         yield Finding("ok", "API keys", f"{len(made)} valid")
     else:
         yield Finding("warning", "API keys", "none is valid: nobody gets in", "gapura key create --role simrs")
+
+
+async def _redis(url: str) -> Finding:
+    from redis.asyncio import Redis
+    from redis.exceptions import RedisError
+
+    client = Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
+    try:
+        await client.ping()
+    except (RedisError, OSError) as error:
+        fix = "start Redis, mend GAPURA_REDIS_URL, or unset it: without it each process keeps its own rate budget"
+        return Finding("warning", "redis", f"does not answer ({type(error).__name__})", fix)
+    finally:
+        await client.aclose()
+    return Finding("ok", "redis", "answers")
 
 
 async def _destination(facility: "Facility", system: str, ask: "Ask") -> AsyncIterator[Finding]:

@@ -8,14 +8,16 @@ from functools import cached_property
 from typing import Any
 from uuid import uuid5
 
+from redis.asyncio import Redis
+
 import mappings
 from gateway.connectors.errors import Held, Misconfigured
-from gateway.connectors.satusehat import Satusehat
+from gateway.connectors.satusehat import Satusehat, SharedBucket
 from gateway.connectors.vclaim import VClaim
 from gateway.outbox.attempt import Attempt, NotReady
 from gateway.outbox.plan import Plans
 from gateway.outbox.reasons import reason
-from gateway.settings import Facility, Settings
+from gateway.settings import Facility, SatusehatAccount, Settings
 from gateway.store import Gone, NotFound, Store
 from mappings.run import LOCAL_IDS
 from profiles import fhirjson
@@ -70,6 +72,8 @@ class Desk:
         self._facilities = {facility.slug: facility for facility in settings.facilities}
         self._vclaim: dict[str, VClaim] = {}
         self._satusehat: dict[str, Satusehat] = {}
+        url = settings.redis_url
+        self._redis = Redis.from_url(url.get_secret_value(), socket_timeout=2) if url else None
 
     async def close(self) -> None:
         """Close the clients' connections."""
@@ -77,6 +81,8 @@ class Desk:
             await vclaim.close()
         for satusehat in self._satusehat.values():
             await satusehat.close()
+        if self._redis:
+            await self._redis.aclose()
 
     def facility(self, slug: str) -> Facility:
         """The facility's settings. Raises Misconfigured for one that the settings have no more."""
@@ -97,8 +103,13 @@ class Desk:
         account = self.facility(attempt.row.facility).satusehat
         if account is None:
             raise Misconfigured(reason("unconfigured", "satusehat").en)
-        client = self._satusehat.get(attempt.row.facility) or Satusehat(account)
+        client = self._satusehat.get(attempt.row.facility) or Satusehat(account, budget=self._budget(account))
         return self._satusehat.setdefault(attempt.row.facility, client).observing(attempt.observe)
+
+    def _budget(self, account: SatusehatAccount) -> SharedBucket | None:
+        if self._redis is None:
+            return None
+        return SharedBucket(self._redis, f"{account.base_url} {account.client_id}", account.requests_per_s)
 
     async def visit(self, attempt: Attempt) -> Visit:
         """The visit as it is now. Raises Held where its Encounter is not there."""

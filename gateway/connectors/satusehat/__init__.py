@@ -1,5 +1,6 @@
 """SATUSEHAT, the ministry's national FHIR service."""
 
 from gateway.connectors.satusehat.client import Satusehat, Stored
+from gateway.connectors.satusehat.rate import SharedBucket
 
-__all__ = ["Satusehat", "Stored"]
+__all__ = ["Satusehat", "SharedBucket", "Stored"]

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from gateway.connectors.errors import Ambiguous, NotFound, OutcomeUnknown, Refused
 from gateway.connectors.outcomes import Answer, unknown
-from gateway.connectors.satusehat.rate import TokenBucket
+from gateway.connectors.satusehat.rate import Budget, TokenBucket
 from gateway.connectors.satusehat.replies import failure, refusal
 from gateway.connectors.satusehat.token import AccessToken
 from gateway.connectors.wire import Exchange, NoReply, Observer, Wire, nobody
@@ -39,17 +39,22 @@ class Satusehat:
     """One facility at SATUSEHAT. Methods return decoded resources or raise a DestinationError.
 
     `on_exchange` is called once for every request sent (tokens too, without their secrets), before a method returns
-    or raises. Requests of one client share its token and its budget of `requests_per_s`.
+    or raises. Requests of one client share its token and its budget of `requests_per_s` (`budget`: one shared wider).
     """
 
     def __init__(
-        self, account: SatusehatAccount, on_exchange: Observer = nobody, *, clock: Callable[[], float] = time.monotonic
+        self,
+        account: SatusehatAccount,
+        on_exchange: Observer = nobody,
+        *,
+        budget: Budget | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._on_exchange = on_exchange
         self._base = account.base_url.rstrip("/")
         self._wire = Wire("satusehat", account.timeout_s)
         self._token = AccessToken(account, self._wire, clock)
-        self._budget = TokenBucket(account.requests_per_s, clock)
+        self._budget = budget or TokenBucket(account.requests_per_s, clock)
 
     def observing(self, on_exchange: Observer) -> Self:
         """This client, same token, budget and connections, with its evidence going to `on_exchange`."""

@@ -1,12 +1,27 @@
 """A rate budget: so many requests a second, a second's worth at once, those who wait served in turn."""
 
 import asyncio
+import hashlib
+import logging
 import time
 from collections.abc import Callable
+from typing import Protocol
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+log = logging.getLogger(__name__)
+
+
+class Budget(Protocol):
+    """What a client asks before every request."""
+
+    async def take(self) -> None:
+        """Wait until one more request may be sent."""
 
 
 class TokenBucket:
-    """`per_s` requests a second, with bursts of one second's worth.
+    """`per_s` requests a second, with bursts of one second's worth, for the clients of one process.
 
     SATUSEHAT publishes no limit but answers bursts with 429 (reference satusehat.md §1).
     """
@@ -30,3 +45,45 @@ class TokenBucket:
         self._left = min(self._burst, self._left + (now - self._counted) * self._per_s) - 1
         self._counted = now
         return max(0.0, -self._left / self._per_s)
+
+
+# The generic cell rate algorithm on Redis's own clock, in microseconds: the key holds when the budget is whole again.
+RESERVE = """
+local now = redis.call('TIME')
+now = now[1] * 1000000 + now[2]
+local interval, slack = tonumber(ARGV[1]), tonumber(ARGV[2])
+local free = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+local lasts = math.ceil((free - now + interval) / 1000) + 1000
+redis.call('SET', KEYS[1], string.format('%.0f', free + interval), 'PX', lasts)
+return math.max(0, math.floor(free - slack - now))
+"""
+
+
+class SharedBucket:
+    """The same budget for every process that uses this Redis and the same credentials.
+
+    While Redis does not answer, each process keeps to the budget on its own, and says so in the log once.
+    """
+
+    def __init__(self, redis: Redis, name: str, per_s: float) -> None:
+        self._alone = TokenBucket(per_s)
+        self._redis, self._reserve = redis, redis.register_script(RESERVE)
+        # the name is a client id, which is nobody else's business
+        self._key = f"gapura:budget:{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+        interval = 1_000_000 / per_s
+        self._arguments = [interval, (max(1.0, per_s) - 1) * interval]
+        self._told = False
+
+    async def take(self) -> None:
+        """Wait until one more request may be sent."""
+        try:
+            wait = int(await self._reserve(keys=[self._key], args=self._arguments)) / 1_000_000
+            self._told = False
+        except (RedisError, OSError) as error:
+            if not self._told:
+                log.warning("Redis does not answer (%s); the rate budget is kept per process", type(error).__name__)
+                self._told = True
+            await self._alone.take()
+            return
+        if wait > 0:
+            await asyncio.sleep(wait)
