@@ -20,9 +20,9 @@ Json = dict[str, Any]
 
 @pytest.fixture
 def settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Few attempts, close together."""
+    """Few attempts, close together; what a stopped process held is free after a second."""
     monkeypatch.setattr(backoff, "FIRST_S", 0.02)
-    return settings.model_copy(update={"max_attempts": 3})
+    return settings.model_copy(update={"max_attempts": 3, "lease_s": 1.0})
 
 
 async def test_a_silent_endpoint_is_asked_again_in_order(client: httpx.AsyncClient, receiver: Receiver) -> None:

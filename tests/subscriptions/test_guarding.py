@@ -9,7 +9,7 @@ from gateway.services import Services
 from gateway.settings import Settings
 from gateway.subscriptions.endpoint import Allowed, Guard, NotAllowed
 from tests.fhir.support import create, error, patient
-from tests.subscriptions.support import Receiver, by_search, by_topic, hears, subscribe
+from tests.subscriptions.support import Receiver, becomes, by_search, by_topic, hears, subscribe
 from tests.support.server import MakeClient
 
 SECRET = "Bearer sangat-rahasia"
@@ -92,6 +92,7 @@ async def test_credentials_are_sent_and_never_shown(
     assert made.json()["channel"]["header"] == ["Authorization: ***", "X-Tag: ***"]
     (handshake,) = await hears(receiver, 1)
     assert handshake.headers["authorization"] == SECRET
+    await becomes(client, id, "active")
     await create(client, patient())
     (_, told) = await hears(receiver, 2)
     assert told.headers["authorization"] == SECRET
