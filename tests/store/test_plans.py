@@ -11,6 +11,7 @@ from gateway.store.facilities import Place
 from gateway.store.search.run import numbers
 from gateway.store.search.statement import Builder, page
 from gateway.store.search.syntax import parse
+from gateway.store.search.vocabulary import meant
 
 HERE = "rs-melati"
 
@@ -37,9 +38,14 @@ insert into reference_index (resource, parameter, facility, part, target_type, t
 select n, p, 1 + n % 2, 0, 'Patient', 'id-' || n from generate_series(1, 5000) n, unnest($1::int[]) p;
 insert into uri_index (resource, parameter, facility, part, uri)
 select n, p, 1 + n % 2, 0, 'urn:' || n from generate_series(1, 5000) n, unnest($1::int[]) p;
+insert into text_index (resource, parameter, facility, part, words)
+select n, p, 1 + n % 2, 0, 'nama kata' || n || ' pasien' from generate_series(1, 5000) n, unnest($1::int[]) p;
+insert into position_index (resource, parameter, facility, part, latitude, longitude)
+select n, p, 1 + n % 2, 0, n / 60.0, n / 30.0 from generate_series(1, 5000) n, unnest($1::int[]) p;
 analyze"""
 
 GROWN = ["identifier", "name", "birthdate", "value-quantity", "subject", "_tag", "_profile", "url", "probability"]
+GROWN += ["_text", "_content", "near"]
 """Codes of the parameters, of every type that SEARCHES names, that get 5 000 rows in every table."""
 
 SEARCHES = [
@@ -71,6 +77,19 @@ SEARCHES = [
     ("RiskAssessment", "probability=5"),
     ("ValueSet", "url=urn:5"),
     ("ValueSet", "url:below=urn:5"),
+    ("ValueSet", "url:above=urn:5"),
+    ("Patient", "_text=kata77"),
+    ("Patient", "_content=kata77 or kata78"),
+    ("Patient", "_content=pasien"),
+    ("Patient", "_list=id-5"),
+    ("Patient", '_filter=name co "ma 77" or not (birthdate lt 2001)'),
+    ("Patient", "_id:not=id-5"),
+    ("Patient", "_sort=birthdate,-name"),
+    ("Patient", "identifier:of-type=urn:x|MR|5"),
+    ("Patient", "gender:not-in=http://hl7.org/fhir/ValueSet/administrative-gender"),
+    ("Patient", "general-practitioner:identifier=code-5"),
+    ("Location", "near=5|10|50"),
+    ("Condition", "code:below=http://hl7.org/fhir/sid/icd-10|N39"),
 ]
 
 
@@ -98,7 +117,8 @@ async def test_no_search_by_one_parameter_reads_a_whole_table(grown: Store) -> N
     async with grown.connection() as connection:
         for type, query in SEARCHES:
             search = parse(type, parse_qsl(query, keep_blank_values=True))
-            builder = Builder(place, await numbers(search, grown._index))
+            codes = await meant(connection, place, [search])
+            builder = Builder(place, await numbers(search, grown._index), codes)
             statement, _ = page([search], builder, None, 20)
             plan = json.loads(await connection.fetchval(f"explain (format json) {statement}", *builder.arguments))
             if read := scans(plan[0]["Plan"]):
