@@ -98,7 +98,7 @@ def _resource(kind: str, codes: list[str]) -> dict[str, Any]:
     frozen = {"update", "patch", "delete"} if kind in IMMUTABLE else set()
     may_change = not frozen
     definitions = search_parameters(kind)
-    of_type = (route for route in ROUTES if "Type" in route.shape and (not route.types or kind in route.types))
+    here = [route for route in ROUTES if "Type" in route.shape and (not route.types or kind in route.types)]
     topics = {"extension": [{"url": TOPIC, "valueCanonical": url} for url in subscribable()]}
     return {
         **(topics if kind == "Subscription" else {}),
@@ -116,5 +116,5 @@ def _resource(kind: str, codes: list[str]) -> dict[str, Any]:
             {"name": code, "definition": definitions[code]["url"], "type": definitions[code]["type"]}
             for code in sorted(parameters(kind))
         ],
-        "operation": _operations(of_type),
+        "operation": _operations(route for route in here if may_change or route.letter not in ("u", "d")),
     }

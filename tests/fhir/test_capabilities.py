@@ -38,7 +38,7 @@ async def test_it_declares_every_type_and_every_route(rest: Json) -> None:
     assert {resource["type"] for resource in rest["resource"]} == RESOURCE_TYPES
     patient = next(resource for resource in rest["resource"] if resource["type"] == "Patient")
     declared = {i["code"] for i in patient["interaction"]} | {i["code"] for i in rest["interaction"]}
-    declared |= {f"${operation['name']}" for operation in patient["operation"]}
+    declared |= {f"${operation['name']}" for operation in [*patient["operation"], *rest["operation"]]}
     declared |= {f"conditional-{what}" for what in ("update", "delete", "patch")} | {"capabilities"}
     assert {route.code for route in ROUTES if not route.types or "Patient" in route.types} <= declared
     for route in (route for route in ROUTES if route.types):
