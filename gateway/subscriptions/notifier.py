@@ -68,13 +68,15 @@ class Notifier:
         case = await self._case(attempt)
         if case is None:
             return Settlement(attempt.row, "done", result={"sent": 0})
+        if case.wanted.ended(now()):
+            return await self._turn(case, "off", Settlement(attempt.row, "done", result={"ended": True}))
         try:
             return await STEPS[attempt.row.step](self, case)
         except DestinationError as error:
             return await self._failed(case, error)
 
     async def _case(self, attempt: Attempt) -> Case | None:
-        """The Subscription as it is now; None where it is gone, off or over, and nothing is to be sent."""
+        """The Subscription as it is now; None where it is gone or off, and nothing is to be sent."""
         row = attempt.row
         id = row.source.partition("/")[2]
         try:
@@ -87,11 +89,7 @@ class Notifier:
         if state is None or resource["status"] == "off":
             return None
         wanted = read(resource, self._zones[row.facility])
-        case = Case(attempt, wanted, state, resource, notification.base(self._settings, row.facility))
-        if wanted.ended(now()):
-            await self._turn(case, "off", Settlement(row, "done", result={"ended": True}))
-            return None
-        return case
+        return Case(attempt, wanted, state, resource, notification.base(self._settings, row.facility))
 
     # --- the steps
 
