@@ -1,12 +1,14 @@
 """Patient/id/$purge: a patient's record removed for good, every version of it, where the privacy law demands it.
 
-What is removed: the Patient and everything in the patient's compartment, deleted resources included, with versions,
-search index, validation results, crosswalk and the payloads of deliveries. What stays: the AuditEvents, which name
-resources and hold none; the deliveries' states and times; resources of other patients. Deliveries still waiting are
-cancelled. One transaction does it all and records who did it.
+What is removed: the Patient, everything in the patient's compartment, Bundles and attached Binaries, deleted resources
+included, with versions, search index, validation results, crosswalk and the payloads of deliveries. What stays: the
+AuditEvents, which name resources and hold none; the deliveries' states and times; what is another patient's record, too,
+which the answer lists. Deliveries still waiting are cancelled. Files of bulk exports go when they expire. One transaction
+does it all and records who did it.
 Source: UU 27/2022 (PDP) article 8 and 44; the operation's name is HAPI's `$expunge`.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,10 +23,10 @@ from profiles.fhirjson import Resource
 
 LOCK = "select key, type, id from resource where key = any($1::bigint[]) order by key for update"
 
-OWN = """
+OWN = r"""
 with place as (select id from facility where slug = $1), member as (
     select unnest($3::text[]) as type, unnest($4::text[]) as code
-), found as (
+), own as (
     select r.key from place, resource r where r.facility = place.id and r.type = 'Patient' and r.id = $2
     union
     select i.resource from place, reference_index i
@@ -32,13 +34,35 @@ with place as (select id from facility where slug = $1), member as (
     join member m on m.type = p.type and m.code = p.code
     where i.facility = place.id and i.target_type = 'Patient' and i.target_id = $2
       and m.type not in ('AuditEvent', 'Patient')
+), unindexed as (
+    select r.key, bool_or(
+        replace(text, '"reference":"Patient/' || $2 || '"', '') like '%"reference":"Patient/%'
+    ) as shared
+    from place, resource r join resource_version v on v.resource = r.key,
+    lateral (select convert_from(v.content, 'UTF8') as text) as written
+    where r.facility = place.id and (r.type = 'Bundle' or r.deleted and r.type in (select type from member))
+      and r.type not in ('AuditEvent', 'Patient') and position('Patient/' || $2 || '"' in text) > 0
+    group by r.key
+), found as (
+    select key, exists (
+        select from reference_index o
+        join search_parameter p on p.id = o.parameter
+        join member m on m.type = p.type and m.code = p.code
+        where o.resource = own.key and m.type <> 'Patient' and o.target_type = 'Patient' and o.target_id <> $2
+    ) as shared from own
     union
-    select r.key from place, resource r join resource_version v on v.resource = r.key
-    where r.facility = place.id and r.deleted and r.type in (select type from member)
-      and r.type not in ('AuditEvent', 'Patient')
-      and position(convert_to('"reference":"Patient/' || $2 || '"', 'UTF8') in v.content) > 0
+    select key, shared from unindexed
+), attached as (
+    select b.key, false as shared
+    from place, found f join resource_version v on v.resource = f.key and not f.shared,
+    lateral convert_from(v.content, 'UTF8') as text,
+    lateral regexp_matches(text, '"url":"(?:[^"]*/)?Binary/([A-Za-z0-9.-]{1,64})', 'g') as url
+    join resource b on b.type = 'Binary' and b.id = url[1]
+    where b.facility = place.id
 )
-select key from found"""
+select key, bool_or(shared) from (select * from found union all select * from attached) as whole group by key"""
+"""Keys of what speaks of the patient, and whether it speaks of another patient, too. Deleted resources and Bundles are
+in no index: they are read."""
 
 BY_KEY = ("validation", "resource_version", *INDEXES)
 ATTEMPTS = """
@@ -58,6 +82,13 @@ SENT = "delete from outbox_sent where facility = $1 and local = any($2::text[])"
 
 REASON = """
 {"code": "purged", "en": "The patient's record was removed for good", "id": "Rekam medis pasien dihapus permanen"}"""
+TEXTS = {
+    "removed": {"en": "Removed for good", "id": "Dihapus permanen"},
+    "kept": {
+        "en": "Kept, because it is another patient's record, too; mend it by hand",
+        "id": "Tidak dihapus, karena juga rekam pasien lain; perbaiki secara manual",
+    },
+}
 ERASURE = ("15", "Permanent erasure / Physical destruction")
 
 
@@ -67,8 +98,11 @@ async def purge(call: Call, asked: Asked) -> Answer:
     columns = [kind for kind, _ in members], [code for _, code in members]
     async with call.services.store.transaction(call.facility.slug) as transaction:
         connection = transaction.connection
-        keys = [row[0] for row in await connection.fetch(OWN, call.facility.slug, call.id, *columns)]
-        rows = await connection.fetch(LOCK, keys)
+        found = await connection.fetch(OWN, call.facility.slug, call.id, *columns)
+        shared = {row[0] for row in found if row[1]}
+        everything = await connection.fetch(LOCK, [row[0] for row in found])
+        kept = [f"{row['type']}/{row['id']}" for row in everything if row["key"] in shared]
+        rows = [row for row in everything if row["key"] not in shared]
         names = [f"{row['type']}/{row['id']}" for row in rows]
         if call.reference not in names:
             raise FhirError("GF-201", reference=call.reference, type=call.type)
@@ -77,7 +111,7 @@ async def purge(call: Call, asked: Asked) -> Answer:
         for row in rows:
             counts[row["type"]] = counts.get(row["type"], 0) + 1
         await transaction.write([Change.create(_event(call, counts), new_id())])
-    return Answer(200, resource=_outcome(call, counts))
+    return Answer(200, resource=_outcome(call, counts, kept))
 
 
 async def _erase(transaction: Transaction, facility: str, keys: list[int], names: list[str]) -> None:
@@ -104,11 +138,16 @@ def _event(call: Call, counts: dict[str, int]) -> Resource:
     return {**event, "action": "D", "outcomeDesc": "$purge"}
 
 
-def _outcome(call: Call, counts: dict[str, int]) -> Resource:
+def _outcome(call: Call, counts: dict[str, int], kept: Sequence[str]) -> Resource:
     listed = ", ".join(f"{kind} {number}" for kind, number in sorted(counts.items()))
-    text = f"Dihapus permanen: {listed}." if call.lang == "id" else f"Removed for good: {listed}."
-    issue = {"severity": "information", "code": "informational", "details": {"text": text}}
-    return {"resourceType": "OperationOutcome", "issue": [issue]}
+    rows = [("information", "informational", "removed", listed)]
+    if kept:
+        rows.append(("warning", "business-rule", "kept", ", ".join(kept)))
+    issues = [
+        {"severity": severity, "code": code, "details": {"text": f"{TEXTS[what][call.lang]}: {names}."}}
+        for severity, code, what, names in rows
+    ]
+    return {"resourceType": "OperationOutcome", "issue": issues}
 
 
 OPERATIONS = (

@@ -86,6 +86,41 @@ async def test_another_patients_record_stays(client: httpx.AsyncClient) -> None:
     assert (await client.get("/Patient/siti/$everything")).json()["entry"] == before
 
 
+async def test_what_is_of_two_patients_is_kept_and_said(client: httpx.AsyncClient) -> None:
+    await recorded(client)
+    await put(client, observation("berdua", "8310-5", "2026-01-05", "siti", performer=[to("Patient/wulan")]))
+    await put(client, observation("batal-2", "8310-5", "2026-01-05", "siti", performer=[to("Patient/wulan")]))
+    await client.delete("/Observation/batal-2")
+    answer = await client.post("/Patient/wulan/$purge")
+    removed, kept = (issue["details"]["text"] for issue in answer.json()["issue"])
+    assert "Observation 2" in removed
+    assert {name.strip(" .") for name in kept.partition(":")[2].split(",")} == {
+        "Observation/berdua",
+        "Observation/batal-2",
+    }
+    assert (await client.get("/Observation/berdua")).json()["subject"] == to("Patient/siti")
+
+
+async def test_documents_and_attachments_go_too(client: httpx.AsyncClient) -> None:
+    await recorded(client)
+    for name in ("wulan", "siti"):
+        await put(client, {"resourceType": "Binary", "id": f"foto-{name}", "contentType": "image/png", "data": "AAAA"})
+        attachment = {"attachment": {"contentType": "image/png", "url": f"Binary/foto-{name}"}}
+        scan: Json = {
+            "resourceType": "DocumentReference",
+            "id": f"scan-{name}",
+            "status": "current",
+            "content": [attachment],
+        }
+        await put(client, {**scan, "subject": to(f"Patient/{name}")})
+        inside = {"fullUrl": f"http://gateway.test/fhir/Patient/{name}", "resource": patient(id=name)}
+        await put(client, {"resourceType": "Bundle", "id": f"surat-{name}", "type": "collection", "entry": [inside]})
+    await client.post("/Patient/wulan/$purge")
+    for address in ("Binary/foto", "DocumentReference/scan", "Bundle/surat"):
+        assert (await client.get(f"/{address}-wulan")).status_code == 404, address
+        assert (await client.get(f"/{address}-siti")).status_code == 200, address
+
+
 async def test_it_is_recorded_who_did_it(client: httpx.AsyncClient) -> None:
     await recorded(client)
     await client.post("/Patient/wulan/$purge")
