@@ -79,8 +79,8 @@ class Bare:
         async with self.store._pool.connection() as one, self.store._planned.connection() as two:
             with one.query_logger(kept), two.query_logger(planned):
                 # both are idle again for the search, and the last given back is the first given out
-                self.store._pool._give_back(one)
-                self.store._planned._give_back(two)
+                self.store._pool.give_back(one)
+                self.store._planned.give_back(two)
                 await self.store.search("default", kind, pairs)
                 self.store._pool._idle.remove(one)
                 self.store._planned._idle.remove(two)

@@ -30,6 +30,8 @@ from samples import bundle, number, observation, searches, seed
 
 MOST_REQUESTS = 20_000
 """Of one turn."""
+SETTLE_S = 2.5
+"""After a turn of Gapura's, until its journal of reads is in the database: the bare server is not to wait for that."""
 SEED = 40
 """Persons in one transaction of the growth: five resources each."""
 FACILITIES = """
@@ -225,6 +227,8 @@ async def measure(args: argparse.Namespace, ours: int, bare: int, key: str, pers
         for n in range(-1, args.rounds):
             seconds = args.seconds if n >= 0 else 0.3
             mine = await turn(ours, asked, args.clients, seconds, persons)
+            if n >= 0:
+                await asyncio.sleep(SETTLE_S)
             theirs = await turn(bare, plain, args.clients, seconds, persons) if plain else None
             if n >= 0:
                 turns[0].append(mine)

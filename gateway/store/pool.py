@@ -5,8 +5,7 @@ asyncpg keeps each connection's statements prepared, so a named query is parsed 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import asyncpg
@@ -41,18 +40,9 @@ class Pool:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> "Loan":
         """Borrow a connection. Raises StoreUnavailable or StoreFull for what the database or the wire did."""
-        with translated():
-            borrowed = await self._borrow()
-            try:
-                yield borrowed
-            except LOST:
-                borrowed.terminate()  # whatever state the driver thinks it is in
-                raise
-            finally:
-                self._give_back(borrowed)
+        return Loan(self)
 
     async def close(self) -> None:
         """Close every idle connection; the borrowed ones close when they come back."""
@@ -61,7 +51,8 @@ class Pool:
             self._open -= 1
             await self._idle.pop().close(timeout=5)
 
-    async def _borrow(self) -> Connection:
+    async def borrow(self) -> Connection:
+        """An open connection, when there is one to be had. Raises StoreUnavailable of a pool that is closed."""
         while True:
             if self._closed:
                 raise StoreUnavailable("the store is closed")
@@ -91,7 +82,8 @@ class Pool:
             self._wake()
             raise
 
-    def _give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: Connection) -> None:
+        """The borrower is done with it."""
         if connection.is_closed() or connection.is_in_transaction() or self._closed:
             connection.terminate()
             self._open -= 1
@@ -105,6 +97,34 @@ class Pool:
             if not turn.done():
                 turn.set_result(None)
                 return
+
+
+class Loan(AbstractAsyncContextManager[Connection, None]):
+    """A connection for as long as a block lasts. A generator in its place would cost a read a tenth of its time."""
+
+    __slots__ = ("_borrowed", "_pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Connection:
+        """Borrow it."""
+        try:
+            self._borrowed = await self._pool.borrow()
+        except Exception as error:
+            _translate(error)
+            raise
+        return self._borrowed
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        """Give it back."""
+        if error is None:
+            self._pool.give_back(self._borrowed)
+            return
+        if isinstance(error, LOST):
+            self._borrowed.terminate()  # whatever state the driver thinks it is in
+        self._pool.give_back(self._borrowed)
+        _translate(error)
 
 
 async def connect(url: str, **session: str) -> Connection:
@@ -126,7 +146,12 @@ class translated:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         """Raise StoreFull or StoreUnavailable in the place of `error`."""
-        if isinstance(error, FULL):
-            raise StoreFull(f"the database has no room: {error}") from error
-        if isinstance(error, LOST):
-            raise StoreUnavailable(f"the database is not reachable: {error}") from error
+        if error is not None:
+            _translate(error)
+
+
+def _translate(error: BaseException) -> None:
+    if isinstance(error, FULL):
+        raise StoreFull(f"the database has no room: {error}") from error
+    if isinstance(error, LOST):
+        raise StoreUnavailable(f"the database is not reachable: {error}") from error
