@@ -18,6 +18,7 @@ COMMANDS = {
     "fhirpath": "evaluate a FHIRPath expression on a resource",
     "map": "run a mapping module on a resource or Bundle",
     "mapping": "list, test or begin mapping modules",
+    "terminology": "load, list or remove code tables (SNOMED CT, LOINC, KFA)",
     "outbox": "list, show, retry, park or replay deliveries",
     "report": "the conformance report of a period",
     "key": "create, list or revoke API keys",

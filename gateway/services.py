@@ -5,7 +5,6 @@ import logging
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 from gateway.bulk.worker import Worker, working
 from gateway.security.accesslog import AccessLog
@@ -14,9 +13,11 @@ from gateway.security.keys import KeyRing
 from gateway.settings import Facility, Settings
 from gateway.store import Also, Change, Store, VersionConflict
 from gateway.subscriptions import Secrets, Watch, delivering_all
+from gateway.terminology import tables
 from profiles import INDONESIA, Validator
 from profiles.fhirjson import Resource
 from profiles.rules import Rules
+from profiles.tables import CodeTables
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Services:
         self.default = settings.facilities[0]
         self._running = AsyncExitStack()
         self._validators: dict[str, Validator] = {}
+        self._tables: dict[str, CodeTables] = {}
 
     async def open(self) -> None:
         """Open the store and start the background work. Raises StoreError, and ValueError for a site's own profiles."""
@@ -66,6 +68,10 @@ class Services:
         """R4, the Indonesian profiles, the facility's own, and for who sends to SATUSEHAT the ministry's rules."""
         return self._validators[facility.slug]
 
+    def tables(self, facility: Facility) -> CodeTables:
+        """The code tables that count at a facility."""
+        return self._tables[facility.slug]
+
     def deliveries(
         self, facility: Facility, changes: Sequence[Change] | None = None, secrets: Secrets | None = None
     ) -> Also | None:
@@ -74,13 +80,15 @@ class Services:
         return self.watch.plans(facility, changes, secrets)
 
     def _prepare(self) -> None:
-        made: dict[tuple[Path | None, str | None], Validator] = {}
+        made: dict[tuple[object, ...], Validator] = {}
         for facility in self.settings.facilities:
             organization = facility.organization_id if facility.satusehat else None
-            what = facility.profiles, organization
+            codes = self._tables[facility.slug] = tables(self.settings.home, facility.slug)
+            what = facility.profiles, organization, codes.key
             if what not in made:
-                rules = Rules(organization, wire=False) if organization else None
-                made[what] = Validator([INDONESIA, *([facility.profiles] if facility.profiles else [])], rules)
+                rules = Rules(organization, codes, wire=False) if organization else None
+                own = [facility.profiles] if facility.profiles else []
+                made[what] = Validator([INDONESIA, *own], rules, codes=codes)
             self._validators[facility.slug] = made[what]
 
     async def _record(self, facility: str, events: list[tuple[str, Resource]]) -> None:

@@ -1,6 +1,7 @@
 """The terminology service: what a code means, which codes a value set holds, how one code becomes another.
 
-It works over what is loaded: HL7's distilled tables, the ministry's code systems, ICD-10, and what a site adds.
+It works over what is loaded: HL7's distilled tables, the ministry's code systems, ICD-10, and what a site adds
+or has loaded as a table of codes.
 Source: https://hl7.org/fhir/R4/terminology-service.html
 """
 
@@ -9,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from profiles.definitions import Definitions
 from profiles.definitions.expand import expand, walk
+from profiles.tables import NO_TABLES, CodeTables
 
 Json = dict[str, Any]
 Outcome = Literal["equivalent", "subsumes", "subsumed-by", "not-subsumed"]
@@ -43,20 +45,26 @@ class Target(NamedTuple):
 class Terminology:
     """Answers over one set of definitions; code systems are indexed when they are first asked for."""
 
-    def __init__(self, definitions: Definitions) -> None:
-        self._definitions = definitions
+    def __init__(self, definitions: Definitions, tables: CodeTables = NO_TABLES) -> None:
+        self._definitions, self._tables = definitions, tables
         self._indexed: dict[str, dict[str, Concept]] = {}
 
     def system(self, url: str) -> Json:
         """The CodeSystem resource. Raises TerminologyError where it is not known."""
-        found = self._definitions.code_system(url)
+        found = self._tables.code_system(url) or self._definitions.code_system(url)
         if found is None:
             raise TerminologyError(f"the code system {url} is not known here")
         return found
 
     def lookup(self, system: str, code: str) -> Concept:
         """The concept of a code. Raises TerminologyError for an unknown system or code."""
-        found = _icd_10(code) if system == ICD_10 else self._concepts(system).get(self._folded(system, code))
+        table = self._tables(system)
+        if table is not None:
+            found = Concept(system, code, next(iter(table[code]), "")) if code in table else None
+        elif system == ICD_10:
+            found = _icd_10(code)
+        else:
+            found = self._concepts(system).get(self._folded(system, code))
         if found is None:
             raise TerminologyError(f"{system} has no code {code!r}")
         return found
@@ -86,10 +94,13 @@ class Terminology:
         return found[0] if found else None
 
     def subsumes(self, system: str, a: str, b: str) -> Outcome:
-        """How A stands to B in the hierarchy. Raises TerminologyError for an unknown system or code."""
+        """How A stands to B in the hierarchy. Raises TerminologyError for an unknown system or code, and
+        for a system of which only a site's table is known."""
         a, b = self.lookup(system, a).code, self.lookup(system, b).code
         if a == b:
             return "equivalent"
+        if self._tables(system) is not None:
+            raise TerminologyError(f"the table of {system} has no hierarchy")
         if a in self._above(system, b):
             return "subsumes"
         return "subsumed-by" if b in self._above(system, a) else "not-subsumed"

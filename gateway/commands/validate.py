@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from gateway.settings import Facility
     from profiles.fhirjson import Resource
+    from profiles.tables import CodeTables
     from profiles.validator import Issue, Validator
     from profiles.validator.issue import Lang
 
@@ -208,18 +209,33 @@ def _validator(args: argparse.Namespace, sources: list[str], facility: "Facility
     from profiles import indonesia
     from profiles.validator import INDONESIA, Validator
 
+    loaded = _tables(facility)
     site = [facility.profiles] if facility is not None and facility.profiles is not None else []
     if args.destination is None:
-        return Validator([*indonesia.resources(), *site, *sources], strict=args.strict)
+        return Validator([*indonesia.resources(), *site, *sources], strict=args.strict, codes=loaded)
     if args.destination == "satusehat":
         from profiles.rules import Rules
 
-        rules: Any = Rules(facility.organization_id if facility is not None else None)
+        rules: Any = Rules(facility.organization_id if facility is not None else None, loaded)
     else:
         from gateway.commands.claims import Claims
 
         rules = Claims(facility)
-    return Validator([INDONESIA, *site, *sources], rules, strict=args.strict)
+    return Validator([INDONESIA, *site, *sources], rules, strict=args.strict, codes=loaded)
+
+
+def _tables(facility: "Facility | None") -> "CodeTables":
+    """The code tables of GAPURA_HOME; none where there is no such folder, which needs no settings to be read."""
+    from gateway.terminology import FOLDER, tables
+    from profiles.tables import NO_TABLES
+
+    home = Path(os.environ.get("GAPURA_HOME", ".gapura"))
+    if facility is None and not Path(".env").exists():
+        return tables(home, "default") if (home / FOLDER).is_dir() else NO_TABLES
+    from gateway.settings import load
+
+    settings = load()
+    return tables(settings.home, facility.slug if facility is not None else settings.facilities[0].slug)
 
 
 def _facility(args: argparse.Namespace) -> "Facility | None":

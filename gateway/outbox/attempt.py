@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from gateway.connectors.errors import DestinationError, Held, OutcomeUnknown, Refused
@@ -42,6 +43,11 @@ class Attempt:
         self._store = store
         self._seen: list[Exchange] = []
         self._intent: int | None = None
+
+    @property
+    def home(self) -> Path:
+        """The gateway's data folder."""
+        return self._store.settings.home
 
     @asynccontextmanager
     async def sending(self, what: str, content: bytes) -> AsyncIterator[None]:

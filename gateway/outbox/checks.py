@@ -1,19 +1,23 @@
 """The ministry's rules over what is about to be sent to SATUSEHAT."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from gateway.outbox.attempt import NotReady
+from gateway.settings import Facility
+from gateway.terminology import tables
 from profiles.fhirjson import Resource
 from profiles.rules import Rules
 
 
-def judged(made: Resource, organization_id: str) -> dict[str, Any]:
-    """Judge a resource or Bundle; returns what was checked, as it is kept with the delivery.
+def judged(made: Resource, facility: Facility, home: Path) -> dict[str, Any]:
+    """Judge a resource or Bundle, by the code tables under `home` too; returns what was checked, as it is kept with
+    the delivery.
 
     Raises NotReady with every broken rule.
     """
-    found = _rules(organization_id).judge(made)
+    found = _rules(facility.organization_id, facility.slug, home).judge(made)
     errors = [issue for issue in found if issue.severity in ("error", "fatal")]
     if errors:
         raise NotReady(
@@ -33,5 +37,5 @@ def judged(made: Resource, organization_id: str) -> dict[str, Any]:
 
 
 @cache
-def _rules(organization_id: str) -> Rules:
-    return Rules(organization_id)
+def _rules(organization_id: str, slug: str, home: Path) -> Rules:
+    return Rules(organization_id, tables(home, slug))

@@ -95,7 +95,7 @@ class Prerequisites:
         kept = await self._client.find(kind, system, value)
         if kept is None:
             made = self._made(resource, system, value)
-            judged(made, org)
+            judged(made, self._visit.facility, self._attempt.home)
             async with self._attempt.sending(f"{kind} {value}", fhirjson.encode(made)):
                 kept = await self._client.create(made)
         return f"{kind}/{kept['id']}"

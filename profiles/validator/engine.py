@@ -5,6 +5,7 @@ from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from profiles.definitions import Definitions
+from profiles.tables import NO_TABLES, CodeTables
 from profiles.validator import base
 from profiles.validator.codes import Codes
 from profiles.validator.context import Context
@@ -20,7 +21,8 @@ class Engine:
     """Functions by type name or profile url, made from `definitions` and kept by `units`.
 
     `wordings`: what to say for the conditions that profiles state, by their keys. `noted`: the extensions of which the
-    fast pass takes note. `lenient`: a narrative of plain text is a doubt, no error.
+    fast pass takes note. `lenient`: a narrative of plain text is a doubt, no error. `codes`: the site's own
+    code tables.
     """
 
     def __init__(
@@ -30,10 +32,11 @@ class Engine:
         wordings: Mapping[str, Message],
         noted: Container[str],
         lenient: bool,
+        codes: CodeTables = NO_TABLES,
     ) -> None:
         self.definitions, self._units, self.wordings, self._noted = definitions, units, wordings, noted
         self.lenient = lenient
-        self.codes = Codes(definitions)
+        self.codes = Codes(definitions, codes)
         self._loaded: dict[tuple[str, bool], Any] = {}
         self._data_types: dict[bool, dict[str, Any]] = {}
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from profiles.definitions import R4, RESOURCE_TYPES, Definitions
 from profiles.fhirjson import Resource, encode
+from profiles.tables import NO_TABLES, CodeTables
 from profiles.validator import sources
 from profiles.validator.bundle import Entries
 from profiles.validator.context import Context
@@ -32,10 +33,18 @@ class Validator:
     in `meta.profile` or a caller asks for it; those of the shipped set apply to every resource of their types, and with
     them a narrative of plain text, which SATUSEHAT takes, is a warning.
     `rules`: an engine of numbered rules, asked last. `strict`: an extension that nobody defined is an error.
+    `codes`: the code tables that the site has loaded.
     Raises what `sources.load` raises.
     """
 
-    def __init__(self, profiles: Iterable[Given] = (), rules: Rules | None = None, *, strict: bool = False) -> None:
+    def __init__(
+        self,
+        profiles: Iterable[Given] = (),
+        rules: Rules | None = None,
+        *,
+        strict: bool = False,
+        codes: CodeTables = NO_TABLES,
+    ) -> None:
         given = list(profiles)
         added = list(sources.load(given))
         self.definitions = Definitions(added) if added else R4
@@ -43,7 +52,7 @@ class Validator:
         self._applied = INDONESIA in [item for item in given if isinstance(item, str)]
         digest = hashlib.sha256(b"".join(encode(resource) for resource in added)).digest() if added else b""
         noted: Container[str] = Everything() if strict else self.definitions.extensions()
-        self._engine = Engine(self.definitions, Units(digest), _wordings(added), noted, self._applied)
+        self._engine = Engine(self.definitions, Units(digest), _wordings(added), noted, self._applied, codes)
         self._questionnaires = Questionnaires(self.definitions)
         self._extensions = Extensions(self.definitions, strict)
 

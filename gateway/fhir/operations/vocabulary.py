@@ -26,6 +26,7 @@ class Vocabulary:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._shipped: Definitions = call.services.validator(call.facility).definitions
+        self._tables = call.services.tables(call.facility)
         self._found: dict[tuple[str, str], Resource | None] = {}
         self._terminology: Terminology | None = None
 
@@ -35,13 +36,15 @@ class Vocabulary:
         if self._terminology is None:
             own = [resource for kind in LAYER for resource in self._shipped.added(kind).values()]
             uploaded = [resource for resource in self._found.values() if resource is not None]
-            self._terminology = Terminology(Definitions([*own, *uploaded]))
+            self._terminology = Terminology(Definitions([*own, *uploaded]), self._tables)
         return self._terminology
 
     async def code_system(self, url: str, version: str | None = None) -> Resource:
         """A CodeSystem by its url. Raises FhirError GF-702."""
         found = await self._load("CodeSystem", _canonical(url, version))
-        return self._known("CodeSystem", found or self._shipped.code_system(url), url, version)
+        return self._known(
+            "CodeSystem", found or self._tables.code_system(url) or self._shipped.code_system(url), url, version
+        )
 
     async def value_set(self, url: str, version: str | None = None) -> Resource:
         """A ValueSet by its url, with everything that it is made of. Raises FhirError GF-702."""

@@ -5,6 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.settings import Settings
+from gateway.terminology import folder
+from profiles import tables
 from tests.fhir.operations.support import parameters, row, values
 from tests.fhir.support import Json, create, error
 from tests.support.server import MakeClient
@@ -299,3 +302,33 @@ async def test_rights(make_client: MakeClient) -> None:
     reader, operator = await make_client("reader"), await make_client("operator")
     assert values(await reader.get("/CodeSystem/$lookup", params={"system": GENDER, "code": "male"}))
     error(await operator.get("/CodeSystem/$lookup", params={"system": GENDER, "code": "male"}), 403, "GF-603")
+
+
+@pytest.fixture
+def snomed(settings: Settings) -> str:
+    """The url of a code system of which the operator has loaded a table, before the gateway started."""
+    system = "http://snomed.info/sct"
+    tables.write(folder(settings.home), system, [("73211009", "Diabetes mellitus"), ("73211009", "Diabetes")])
+    return system
+
+
+async def test_a_loaded_table_is_known_at_every_facility(snomed: str, client: httpx.AsyncClient) -> None:
+    for address in ("", "http://gateway.test/rs-kenanga/fhir"):
+        found = await client.get(f"{address}/CodeSystem/$lookup", params={"system": snomed, "code": "73211009"})
+        assert values(found)["display"] == "Diabetes mellitus"
+        error(await client.get(f"{address}/CodeSystem/$lookup", params={"system": snomed, "code": "1"}), 404, "GF-703")
+    for code, result in (("73211009", True), ("1", False)):
+        answer = await client.get("/CodeSystem/$validate-code", params={"url": snomed, "code": code})
+        assert values(answer)["result"] is result
+
+
+async def test_a_code_outside_a_loaded_table_is_doubted_and_stored(snomed: str, client: httpx.AsyncClient) -> None:
+    condition = {
+        "resourceType": "Condition",
+        "subject": {"display": "Ny. Sari"},
+        "code": {"coding": [{"system": snomed, "code": "11111111"}]},
+    }
+    judged = (await client.post("/Condition/$validate", json=condition)).json()
+    found = [i for i in judged["issue"] if "11111111" in i["details"]["text"]]
+    assert {i["severity"] for i in found} == {"warning"}
+    assert (await create(client, condition))["id"]
