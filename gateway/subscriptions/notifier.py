@@ -15,7 +15,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from gateway.connectors.errors import DestinationError, Refused, Throttled, Unavailable
-from gateway.connectors.wire import NoReply, Wire, retry_after
+from gateway.connectors.wire import Exchange, NoReply, Wire, retry_after
 from gateway.outbox import Attempt, Settlement, State
 from gateway.outbox.answers import THE_OUTBOX
 from gateway.outbox.backoff import delay
@@ -191,10 +191,10 @@ class Notifier:
             raise Unavailable(f"no reply within {case.wanted.timeout_s} s") from None
         except NoReply as silent:
             if evidence:
-                case.attempt.observe(replace(silent.exchange, url=_bare(url)))
+                case.attempt.observe(_kept(silent.exchange, case.wanted))
             raise Unavailable(silent.exchange.failure or "no reply") from None
         if evidence:
-            case.attempt.observe(replace(exchange, url=_bare(url)))
+            case.attempt.observe(_kept(exchange, case.wanted))
         status = exchange.status or 0
         if 200 <= status < 300:
             return
@@ -262,9 +262,11 @@ def _tended(wanted: Wanted) -> bool:
     return bool(wanted.heartbeat_s or wanted.end)
 
 
-def _bare(url: str) -> str:
-    """An address without its query, which may hold a credential."""
-    return url.partition("?")[0]
+def _kept(exchange: Exchange, wanted: Wanted) -> Exchange:
+    """The evidence of a request: without the address's query, which may hold a credential, and without whole resources,
+    of which the store has the very version: a patient's erasure would not find their copies here."""
+    bare = replace(exchange, url=exchange.url.partition("?")[0])
+    return replace(bare, body=None, reply=None) if wanted.content == "full-resource" else bare
 
 
 def _audits(facility: str, versions: Sequence[Version]) -> list[Resource]:

@@ -115,7 +115,7 @@ class Watch:
             topic = wanted.topic.name if wanted and wanted.topic else ""
             secret = secrets.get(version.id)
             await events.keep(connection, facility, version.id, version.version, status, topic, secret)
-            if wanted and status == "requested" and not wanted.ended(now()):
+            if wanted and status == "requested":
                 await wish(connection, facility, [step(wanted, "handshake")], [])
 
     async def _listen(self) -> None:

@@ -9,7 +9,7 @@ from gateway.services import Services
 from gateway.settings import Settings
 from gateway.subscriptions.endpoint import Allowed, Guard, NotAllowed
 from tests.fhir.support import create, error, patient
-from tests.subscriptions.support import Receiver, becomes, by_search, by_topic, hears, subscribe
+from tests.subscriptions.support import Receiver, becomes, by_search, by_topic, hears, subscribe, until
 from tests.support.server import MakeClient
 
 SECRET = "Bearer sangat-rahasia"
@@ -129,3 +129,21 @@ async def test_nobody_is_told_what_his_role_may_not_see(make_client: MakeClient,
     reader, simrs = await make_client("reader"), await make_client("simrs")
     error(await reader.post("/Subscription", json=by_search(receiver.url, "Patient")), 403, "GF-603")
     await subscribe(simrs, by_search(receiver.url, "Patient"))
+
+
+async def test_evidence_holds_no_copy_of_a_record(
+    client: httpx.AsyncClient, receiver: Receiver, services: Services
+) -> None:
+    id = await subscribe(client, by_search(receiver.url, "Patient", payload=True))
+    await create(client, patient())
+    await hears(receiver, 2)
+    await becomes(client, id, "active")
+
+    async def kept() -> bool:
+        async with services.store.connection() as connection:
+            return bool(await connection.fetchval("SELECT count(*) FROM outbox_attempt WHERE method = 'PUT'"))
+
+    await until(kept)
+    async with services.store.connection() as connection:
+        rows = await connection.fetch("SELECT status, request, reply FROM outbox_attempt WHERE method = 'PUT'")
+    assert [tuple(row) for row in rows] == [(200, None, None)]

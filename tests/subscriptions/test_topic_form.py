@@ -116,7 +116,7 @@ async def test_the_end_turns_it_off(client: httpx.AsyncClient, receiver: Receive
     await subscribe(client, {**by_topic(receiver.url, "Patient", "empty"), "end": end}, "off")
     await create(client, patient())
     over = {**by_topic(f"{receiver.url}/over", "Patient", "empty"), "end": "2021-01-01T00:00:00Z"}
-    assert (await client.post("/Subscription", json=over)).status_code == 201
+    await subscribe(client, over, "off")
     await subscribe(client, by_topic(f"{receiver.url}/next", "Patient", "empty"))
     assert receiver.of("event-notification") == []
     assert "/over" not in [one.path for one in receiver.heard]
