@@ -139,10 +139,11 @@ async def _database(settings: "Settings") -> AsyncIterator[Finding]:
 
 
 async def _redis(url: str) -> Finding:
-    from redis.asyncio import Redis
     from redis.exceptions import RedisError
 
-    client = Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
+    from gateway.connectors.satusehat import shared
+
+    client = shared(url)
     try:
         await client.ping()
     except (RedisError, OSError) as error:

@@ -8,11 +8,9 @@ from functools import cached_property
 from typing import Any
 from uuid import uuid5
 
-from redis.asyncio import Redis
-
 import mappings
 from gateway.connectors.errors import Held, Misconfigured
-from gateway.connectors.satusehat import Satusehat, SharedBucket
+from gateway.connectors.satusehat import Satusehat, SharedBucket, shared
 from gateway.connectors.vclaim import VClaim
 from gateway.outbox.attempt import Attempt, NotReady
 from gateway.outbox.plan import Plans
@@ -73,7 +71,7 @@ class Desk:
         self._vclaim: dict[str, VClaim] = {}
         self._satusehat: dict[str, Satusehat] = {}
         url = settings.redis_url
-        self._redis = Redis.from_url(url.get_secret_value(), socket_timeout=2) if url else None
+        self._redis = shared(url.get_secret_value()) if url else None
 
     async def close(self) -> None:
         """Close the clients' connections."""

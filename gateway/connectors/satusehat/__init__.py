@@ -1,6 +1,6 @@
 """SATUSEHAT, the ministry's national FHIR service."""
 
 from gateway.connectors.satusehat.client import Satusehat, Stored
-from gateway.connectors.satusehat.rate import SharedBucket
+from gateway.connectors.satusehat.rate import SharedBucket, shared
 
-__all__ = ["Satusehat", "SharedBucket", "Stored"]
+__all__ = ["Satusehat", "SharedBucket", "Stored", "shared"]

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
@@ -59,31 +61,39 @@ return math.max(0, math.floor(free - slack - now))
 """
 
 
+PAUSE_S = 5.0
+"""How long a Redis that did not answer is left alone."""
+
+
+def shared(url: str) -> Redis:
+    """A Redis that is asked once and answers within half a second, or is taken for gone."""
+    return Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=Retry(NoBackoff(), 0))
+
+
 class SharedBucket:
     """The same budget for every process that uses this Redis and the same credentials.
 
-    While Redis does not answer, each process keeps to the budget on its own, and says so in the log once.
+    While Redis does not answer, each process keeps to the budget on its own, and says so in the log.
     """
 
     def __init__(self, redis: Redis, name: str, per_s: float) -> None:
         self._alone = TokenBucket(per_s)
-        self._redis, self._reserve = redis, redis.register_script(RESERVE)
-        # the name is a client id, which is nobody else's business
+        self._reserve = redis.register_script(RESERVE)
+        # the name holds a client id, which is nobody else's business
         self._key = f"gapura:budget:{hashlib.sha256(name.encode()).hexdigest()[:32]}"
         interval = 1_000_000 / per_s
         self._arguments = [interval, (max(1.0, per_s) - 1) * interval]
-        self._told = False
+        self._alone_until = 0.0
 
     async def take(self) -> None:
         """Wait until one more request may be sent."""
+        if time.monotonic() < self._alone_until:
+            return await self._alone.take()
         try:
             wait = int(await self._reserve(keys=[self._key], args=self._arguments)) / 1_000_000
-            self._told = False
         except (RedisError, OSError) as error:
-            if not self._told:
-                log.warning("Redis does not answer (%s); the rate budget is kept per process", type(error).__name__)
-                self._told = True
-            await self._alone.take()
-            return
+            log.warning("Redis does not answer (%s); the rate budget is kept per process", type(error).__name__)
+            self._alone_until = time.monotonic() + PAUSE_S
+            return await self._alone.take()
         if wait > 0:
             await asyncio.sleep(wait)
