@@ -16,6 +16,7 @@ from .errors import (
     VersionConflict,
 )
 from .model import NEW, Also, Audits, Change, Connection, Judged, Judgement, Method, Page, Query, Remote, Version
+from .reindex import Progress
 from .selection import ANYONE, Selection, Snapshot
 from .store import Store, Transaction
 from .write import new_id
@@ -35,6 +36,7 @@ __all__ = [
     "NotFound",
     "Page",
     "PreconditionFailed",
+    "Progress",
     "Query",
     "Remote",
     "SchemaMismatch",

@@ -13,6 +13,7 @@ from typing import Any
 from profiles import definitions, fhirpath
 from profiles.fhirjson import Resource
 
+from .catalogue import SHIPPED, Catalogue
 from .emit import EMITTERS, Rows, Tail, narrative, readable, walked
 from .values import system_number
 
@@ -165,10 +166,10 @@ def _said(
                         yield step, table, tail
 
 
-def codes(type: str) -> list[str]:
+def codes(type: str, catalogue: Catalogue = SHIPPED) -> list[str]:
     """Every parameter of a type that the index knows, derived ones included: what needs a number."""
     found = []
-    for code, parameter in definitions.search_parameters(type).items():
+    for code, parameter in catalogue.definitions(type).items():
         if code in WORDS:
             found.append(code)
         if code in HEAD_PARAMETERS or "expression" not in parameter:
@@ -187,15 +188,15 @@ def component_code(code: str, number: int) -> str:
     return f"{code}${number}"
 
 
-def plan(type: str, numbers: Mapping[str, int]) -> Plan:
+def plan(type: str, numbers: Mapping[str, int], catalogue: Catalogue = SHIPPED) -> Plan:
     """Compile a type's parameters; `numbers` are those of `codes(type)`."""
     steps: dict[str, tuple[Step, ...]] = {}
     composites: dict[tuple[str, ...], tuple[Composite, ...]] = {}
-    for code, parameter in definitions.search_parameters(type).items():
+    for code, parameter in catalogue.definitions(type).items():
         if code in HEAD_PARAMETERS or "expression" not in parameter:
             continue
         if parameter["type"] == "composite":
-            components = _components(type, code, parameter, numbers)
+            components = _components(type, code, parameter, numbers, catalogue)
             for base in expressions(type, parameter["expression"]):
                 keys = tuple(base.split(".")[1:])
                 composites[keys] = (*composites.get(keys, ()), components)
@@ -280,8 +281,10 @@ def _first_elements(type: str, expression: str) -> list[str]:
     return [name]
 
 
-def _components(type: str, code: str, parameter: Mapping[str, Any], numbers: Mapping[str, int]) -> Composite:
-    by_url = {p["url"]: p for p in definitions.search_parameters(type).values()}
+def _components(
+    type: str, code: str, parameter: Mapping[str, Any], numbers: Mapping[str, int], catalogue: Catalogue
+) -> Composite:
+    by_url = {p["url"]: p for p in catalogue.definitions(type).values()}
     components = []
     for n, component in enumerate(parameter["component"], 1):
         number = numbers[component_code(code, n)]

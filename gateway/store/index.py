@@ -1,8 +1,9 @@
-"""The numbers of search parameters, and the compiled plans of the types that this process has met."""
+"""The numbers of search parameters, and how resources of each type are indexed."""
 
 from collections.abc import Mapping
 
 from . import extract
+from .catalogue import SHIPPED, Catalogue
 from .model import Connection
 from .pool import connect, translated
 
@@ -18,8 +19,8 @@ class SearchIndex:
     def __init__(self, url: str, numbers: dict[str, dict[str, int]]) -> None:
         self._url = url
         self._numbers = numbers
-        self._complete: set[str] = set()
-        self._plans: dict[str, extract.Plan] = {}
+        self._complete: set[tuple[str, Catalogue]] = set()
+        self._plans: dict[tuple[str, Catalogue], extract.Plan] = {}
 
     @classmethod
     async def of(cls, connection: Connection, url: str) -> "SearchIndex":
@@ -29,20 +30,21 @@ class SearchIndex:
             numbers.setdefault(type, {})[code] = number
         return cls(url, numbers)
 
-    async def plan(self, type: str) -> extract.Plan:
+    async def plan(self, type: str, catalogue: Catalogue = SHIPPED) -> extract.Plan:
         """How a resource of this type is indexed."""
-        found = self._plans.get(type)
+        found = self._plans.get((type, catalogue))
         if found is None:
-            found = self._plans[type] = extract.plan(type, await self.numbers(type))
+            found = extract.plan(type, await self.numbers(type, catalogue), catalogue)
+            self._plans[type, catalogue] = found
         return found
 
-    async def numbers(self, type: str) -> Mapping[str, int]:
+    async def numbers(self, type: str, catalogue: Catalogue = SHIPPED) -> Mapping[str, int]:
         """The number of each parameter of a type by its code (and of derived ones: `identifier:of-type`)."""
-        if type not in self._complete:
-            codes = extract.codes(type)
+        if (type, catalogue) not in self._complete:
+            codes = extract.codes(type, catalogue)
             if not self._numbers.get(type, {}).keys() >= set(codes):
                 await self._learn(type, codes)
-            self._complete.add(type)
+            self._complete.add((type, catalogue))
         return self._numbers.get(type, {})
 
     async def _learn(self, type: str, codes: list[str]) -> None:

@@ -1,6 +1,6 @@
 """One store per process: the door to everything in this package."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from .index import SearchIndex
 from .migrate import current, head, migrate
 from .model import Also, Audits, Change, Connection, Judged, Page, Query, Remote, Version
 from .pool import Pool, connect, translated
+from .reindex import Progress, Site
 from .rows import Batch
 from .search.run import numbers, run
 from .search.syntax import Search, named_types, parse
@@ -50,6 +51,7 @@ class Store:
         self._committer = Committer(self._pool.connection)
         self._keys = Keys()
         self._index = index
+        self._site = Site(database.url, facilities, index)
 
     @classmethod
     async def open(cls, settings: Settings, *, migrating: bool = True) -> "Store":
@@ -71,10 +73,13 @@ class Store:
         except BaseException:
             await database.close()
             raise
-        return cls(database, settings, facilities, index)
+        store = cls(database, settings, facilities, index)
+        store._site.read_on()
+        return store
 
     async def close(self) -> None:
         """Finish the commits under way, close the connections, leave the embedded server (the last one stops it)."""
+        await self._site.close()
         await self._committer.close()
         await self._pool.close()
         await self._planned.close()
@@ -127,6 +132,7 @@ class Store:
         if audits:
             events = [Change.create(event, new_id()) for event in audits(versions)]
             planned += plan(place.slug, events, {})
+        await self._site.fresh(connection)
         batch = Batch()
         for change, version in planned:
             await self._add(connection, place, batch, change, version, known.get((change.type, change.id)))
@@ -144,7 +150,7 @@ class Store:
             batch.rows["resource"].append(row)
         batch.rows["resource_version"].append(version_row(key, place.number, version))
         if change.resource is not None:
-            plan = await self._index.plan(change.type)
+            plan = await self._index.plan(change.type, self._site.written(place))
             plan.extract(change.resource, key, place.number, place.zone, batch.rows, place.bases)
         if change.judgement:
             batch.rows["validation"].append(validation_row(key, place.number, version, change.judgement))
@@ -198,7 +204,11 @@ class Store:
         Raises BadParameter for every parameter that is unknown or malformed, naming those that are known.
         """
         place = self._facilities[facility]
-        searches = [parse(type, query)] if type else await self._of_types(place, query, among)
+        if self._site.stale:
+            async with self._pool.connection() as connection:
+                await self._site.fresh(connection)
+        known = self._site.searched(place)
+        searches = [parse(type, query, known)] if type else await self._of_types(place, query, among)
         pool = self._pool if len(searches) == 1 and searches[0].ordered else self._planned
         async with pool.connection() as connection:
             return await self._search(connection, place, searches, compartment)
@@ -206,11 +216,13 @@ class Store:
     async def _of_types(self, place: Place, query: Query, among: Collection[str] | None) -> list[Search]:
         types, rest = named_types(query)
         if types is None:
-            parse("Basic", rest)  # what is wrong with it is said even where there is nothing to find
+            parse(
+                "Basic", rest, self._site.searched(place)
+            )  # what is wrong with it is said even where there is nothing to find
             async with self._pool.connection() as connection:
                 rows = await connection.fetch(read.TYPES, place.number)
             types = [row[0] for row in rows if among is None or row[0] in among]
-        return [parse(type, rest) for type in types]
+        return [parse(type, rest, self._site.searched(place)) for type in types]
 
     async def _search(
         self, connection: Connection, place: Place, searches: Sequence[Search], compartment: tuple[str, str] | None
@@ -218,8 +230,29 @@ class Store:
         if not searches:
             return Page(total=0)
         count = self.settings.default_page_size if searches[0].count is None else searches[0].count
-        known = {type: known for search in searches for type, known in (await numbers(search, self._index)).items()}
+        known: dict[str, Mapping[str, int]] = {}
+        for search in searches:
+            known |= await numbers(search, self._index, self._site.searched(place))
         return await run(connection, place, searches, known, min(count, self.settings.max_page_size), compartment)
+
+    async def reindex(self, facility: str) -> Progress | None:
+        """Take in the facility's own SearchParameters and read all its resources again, in the background.
+
+        Raises BadParameter for a SearchParameter that cannot be used; then nothing changes.
+        """
+        place = self._facilities[facility]
+        async with self._pool.connection() as connection:
+            await self._site.begin(connection, place)
+            return await self._site.progress(connection, place)
+
+    async def reindexing(self, facility: str) -> Progress | None:
+        """How far `reindex` is; None: nobody ever asked for it."""
+        async with self._pool.connection() as connection:
+            return await self._site.progress(connection, self._facilities[facility])
+
+    def parameters(self, facility: str) -> Sequence[Mapping[str, Any]]:
+        """The site's own SearchParameters that a search may name: url, code, type, base, expression."""
+        return self._site.searched(self._facilities[facility]).own
 
     async def visit(self, facility: str, encounter_id: str) -> Resource:
         """The visit as one `collection` Bundle: the Encounter first, then what belongs to it (see `visit.py`).
@@ -308,7 +341,8 @@ class Transaction:
 
     async def search(self, type: str, query: Query) -> Page:
         """As `Store.search`, this transaction's own writes included."""
-        return await self._store._search(self.connection, self._place, [parse(type, query)], None)
+        known = self._store._site.searched(self._place)
+        return await self._store._search(self.connection, self._place, [parse(type, query, known)], None)
 
     async def record(self, destination: str, pairs: Iterable[Remote]) -> None:
         """As `Store.record`."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 
+from ..catalogue import SHIPPED, Catalogue
 from ..cursor import Cursor
 from ..errors import BadParameter
 from ..extract import LINK
@@ -44,9 +45,9 @@ where t.facility = $1 and t.key = any($2::bigint[]) and i.parameter <> $6
 limit $7"""
 
 
-async def numbers(search: Search, index: SearchIndex) -> Numbers:
+async def numbers(search: Search, index: SearchIndex, catalogue: Catalogue = SHIPPED) -> Numbers:
     """The numbers of all parameters of the types that the search names."""
-    return {type: await index.numbers(type) for type in set(search.types())}
+    return {type: await index.numbers(type, catalogue) for type in set(search.types())}
 
 
 async def run(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from profiles import definitions
 
+from ..catalogue import SHIPPED, Catalogue
 from ..errors import BadParameter
 from ..extract import HEAD_PARAMETERS, INDEXED
 from ..model import Query
@@ -169,7 +170,7 @@ def _types(condition: Condition) -> Iterator[str]:
             yield from _types(inner)
 
 
-def parse(type: str, query: Query) -> Search:
+def parse(type: str, query: Query, catalogue: Catalogue = SHIPPED) -> Search:
     """Read a query. Raises BadParameter for what is unknown or malformed, naming what would be understood."""
     if type not in definitions.RESOURCE_TYPES:
         raise BadParameter(type, "is not a resource type of R4")
@@ -182,15 +183,15 @@ def parse(type: str, query: Query) -> Search:
                 raise BadParameter(name, "takes no modifier")
             results[base].append((name, value))
         else:
-            conditions.append(condition(type, name, name, value))
+            conditions.append(condition(type, name, name, value, catalogue))
     return Search(
         type,
         tuple(conditions),
-        tuple(_sort(type, _once("_sort", results))),
+        tuple(_sort(type, _once("_sort", results), catalogue)),
         _count(_once("_count", results)),
         _total(_once("_total", results)),
-        tuple(_include(*pair) for pair in results["_include"]),
-        tuple(_include(*pair) for pair in results["_revinclude"]),
+        tuple(_include(*pair, catalogue) for pair in results["_include"]),
+        tuple(_include(*pair, catalogue) for pair in results["_revinclude"]),
         _once("_cursor", results) or None,
     )
 
@@ -207,16 +208,16 @@ def named_types(query: Query) -> tuple[list[str] | None, Query]:
     return list(dict.fromkeys(types)) if types else None, [pair for pair in query if pair[0] != "_type"]
 
 
-def parameters(type: str) -> Mapping[str, Parameter]:
+def parameters(type: str, catalogue: Catalogue = SHIPPED) -> Mapping[str, Parameter]:
     """Every parameter that a search of this type understands, by code."""
-    return _PARAMETERS.get(type) or _PARAMETERS.setdefault(type, dict(_parameters(type)))
+    found: Mapping[str, Parameter] | None = catalogue.parsed.get(type)
+    if found is None:
+        found = catalogue.parsed[type] = dict(_parameters(type, catalogue))
+    return found
 
 
-_PARAMETERS: dict[str, Mapping[str, Parameter]] = {}
-
-
-def _parameters(type: str) -> Iterator[tuple[str, Parameter]]:
-    known = definitions.search_parameters(type)
+def _parameters(type: str, catalogue: Catalogue) -> Iterator[tuple[str, Parameter]]:
+    known = catalogue.definitions(type)
     kinds = {p["url"]: p["type"] for p in known.values()}
     for code, definition in known.items():
         kind = definition["type"]
@@ -231,29 +232,33 @@ def _parameters(type: str) -> Iterator[tuple[str, Parameter]]:
         yield code, Parameter(type, code, kind, tuple(definition.get("target", ())), components)
 
 
-def known(type: str, code: str, written: str) -> Parameter:
+def known(type: str, code: str, written: str, catalogue: Catalogue) -> Parameter:
     """A parameter by its code. Raises BadParameter."""
-    found = parameters(type).get(code)
+    found = parameters(type, catalogue).get(code)
     if code == "_list":  # R4 defines it nowhere but in its text
         return Parameter(type, code, SPECIAL[code], ())
     if found is None:
         raise BadParameter(
-            written, f"{code!r} is not a search parameter of {type}", [*parameters(type), *RESULT, "_has", "_list"]
+            written,
+            f"{code!r} is not a search parameter of {type}",
+            [*parameters(type, catalogue), *RESULT, "_has", "_list"],
         )
     return found
 
 
-def condition(type: str, name: str, written: str, value: str, depth: int = 0) -> Condition:
+def condition(
+    type: str, name: str, written: str, value: str, catalogue: Catalogue = SHIPPED, depth: int = 0
+) -> Condition:
     """One parameter: plain, chained (`subject:Patient.name`) or reversed (`_has:Observation:patient:code`)."""
     if depth > DEEPEST:
         raise BadParameter(written, f"has more than {DEEPEST} links")
     if name.startswith("_has:"):
-        return _has(type, name, written, value, depth)
+        return _has(type, name, written, value, catalogue, depth)
     head, dot, rest = name.partition(".")
     code, _, modifier = head.partition(":")
-    parameter = known(type, code, written)
+    parameter = known(type, code, written, catalogue)
     if dot:
-        return _chain(parameter, modifier, rest, written, value, depth)
+        return _chain(parameter, modifier, rest, written, value, catalogue, depth)
     allowed = MODIFIERS[parameter.kind]
     if modifier and modifier not in allowed and modifier not in parameter.targets:
         targets = parameter.targets if len(parameter.targets) < 20 else ("a resource type",)
@@ -261,7 +266,7 @@ def condition(type: str, name: str, written: str, value: str, depth: int = 0) ->
     if code in HEAD_PARAMETERS and modifier not in ("", "not"):
         raise BadParameter(written, f"has no modifier :{modifier}", ["not"] if code == "_id" else [])
     if parameter.kind == "filter":
-        return Reader(value, lambda path, text: condition(type, path, "_filter", text, depth + 1)).read()
+        return Reader(value, lambda path, text: condition(type, path, "_filter", text, catalogue, depth + 1)).read()
     values = (value,) if parameter.kind == "words" else tuple(split(value, ","))
     if any(v == "" for v in values):
         raise BadParameter(written, "has no value")
@@ -270,29 +275,31 @@ def condition(type: str, name: str, written: str, value: str, depth: int = 0) ->
     return Criterion(written, parameter, modifier, values)
 
 
-def _chain(parameter: Parameter, modifier: str, rest: str, written: str, value: str, depth: int) -> Chain:
+def _chain(
+    parameter: Parameter, modifier: str, rest: str, written: str, value: str, catalogue: Catalogue, depth: int
+) -> Chain:
     if parameter.kind != "reference":
         raise BadParameter(written, f"{parameter.code!r} is a {parameter.kind} and cannot be followed")
     if modifier and modifier not in parameter.targets:
         raise BadParameter(written, f"{parameter.code!r} does not lead to {modifier}", parameter.targets)
     code = re.split(r"[.:]", rest, maxsplit=1)[0]
     targets = [modifier] if modifier else list(parameter.targets)
-    meant = [t for t in targets if rest.startswith("_has:") or code in parameters(t)]
+    meant = [t for t in targets if rest.startswith("_has:") or code in parameters(t, catalogue)]
     if not meant:
-        choices = {c for t in targets for c in parameters(t)}
+        choices = {c for t in targets for c in parameters(t, catalogue)}
         raise BadParameter(written, f"{code!r} is not a search parameter of {' or '.join(targets[:5])}", choices)
-    return Chain(parameter, tuple((t, condition(t, rest, written, value, depth + 1)) for t in meant))
+    return Chain(parameter, tuple((t, condition(t, rest, written, value, catalogue, depth + 1)) for t in meant))
 
 
-def _has(type: str, name: str, written: str, value: str, depth: int) -> Has:
+def _has(type: str, name: str, written: str, value: str, catalogue: Catalogue, depth: int) -> Has:
     parts = name.split(":", 3)
     if len(parts) < 4 or parts[1] not in definitions.RESOURCE_TYPES:
         raise BadParameter(written, "is written _has:Type:reference:parameter, as in _has:Observation:patient:code")
-    parameter = known(parts[1], parts[2], written)
+    parameter = known(parts[1], parts[2], written, catalogue)
     if parameter.kind != "reference" or type not in parameter.targets:
-        leading = [p.code for p in parameters(parts[1]).values() if type in p.targets]
+        leading = [p.code for p in parameters(parts[1], catalogue).values() if type in p.targets]
         raise BadParameter(written, f"{parts[2]!r} of {parts[1]} does not lead to {type}", leading)
-    return Has(parameter, condition(parts[1], parts[3], written, value, depth + 1))
+    return Has(parameter, condition(parts[1], parts[3], written, value, catalogue, depth + 1))
 
 
 def split(text: str, sign: str) -> list[str]:
@@ -321,9 +328,9 @@ def _once(name: str, results: Mapping[str, list[tuple[str, str]]]) -> str:
     return given[0][1] if given else ""
 
 
-def _sort(type: str, text: str) -> Iterator[tuple[Parameter, bool]]:
+def _sort(type: str, text: str, catalogue: Catalogue) -> Iterator[tuple[Parameter, bool]]:
     for item in text.split(",") if text else ():
-        parameter = known(type, item.removeprefix("-"), "_sort")
+        parameter = known(type, item.removeprefix("-"), "_sort", catalogue)
         if parameter.kind in UNSORTED:
             raise BadParameter("_sort", f"{parameter.code} has no order")
         yield parameter, item.startswith("-")
@@ -343,7 +350,7 @@ def _total(text: str) -> Any:
     return text or "none"
 
 
-def _include(name: str, value: str) -> Include:
+def _include(name: str, value: str, catalogue: Catalogue) -> Include:
     modifier = name.partition(":")[2]
     if modifier not in ("", "iterate", "recurse"):
         raise BadParameter(name, f"has no modifier :{modifier}", ("iterate",))
@@ -359,8 +366,8 @@ def _include(name: str, value: str) -> Include:
         raise BadParameter(name, f"{target!r} is not a resource type")
     if code == "*":
         return Include(source, None, target or None, bool(modifier))
-    parameter = parameters(source).get(code)
+    parameter = parameters(source, catalogue).get(code)
     if parameter is None or parameter.kind != "reference":
-        references = [p.code for p in parameters(source).values() if p.kind == "reference"]
+        references = [p.code for p in parameters(source, catalogue).values() if p.kind == "reference"]
         raise BadParameter(name, f"{code!r} is not a reference parameter of {source}", [*references, "*"])
     return Include(source, parameter, target or None, bool(modifier))
