@@ -3,7 +3,7 @@
 Source: https://hl7.org/fhir/R4/http.html#capabilities, https://hl7.org/fhir/R4/capabilitystatement.html
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -29,7 +29,23 @@ async def capabilities(call: Call) -> Answer:
     mode = dict(call.query).get("mode", "full")
     if mode != "full":
         raise FhirError("GF-108", name="mode", value=mode, wanted="full")
-    return Answer(200, resource=statement(call.base, call.facility.name))
+    told = statement(call.base, call.facility.name)
+    own = call.services.store.parameters(call.facility.slug)
+    return Answer(200, resource=_with(told, own) if own else told)
+
+
+def _with(told: Resource, own: Sequence[Mapping[str, Any]]) -> Resource:
+    """The statement with the search parameters that the site added for itself."""
+    (rest,) = told["rest"]
+    resources = []
+    for resource in rest["resource"]:
+        more = [
+            {"name": p["code"], "definition": p["url"], "type": p["type"]}
+            for p in own
+            if resource["type"] in p["base"] or "Resource" in p["base"]
+        ]
+        resources.append({**resource, "searchParam": [*resource["searchParam"], *more]})
+    return {**told, "rest": [{**rest, "resource": resources}]}
 
 
 @cache

@@ -17,6 +17,7 @@ from gateway.fhir import (
     history,
     patch,
     reading,
+    reindex,
     search,
     update,
     validate,
@@ -78,6 +79,8 @@ ROUTES = (
     Route("POST", "$import", "$import", "u", kickoff.import_, "urn:gapura:operation:import", raw=True),
     Route("GET", "$job", "$export", "", status.status),
     Route("DELETE", "$job", "$export", "", status.cancel),
+    Route("POST", "$reindex", "$reindex", "p", reindex.begin, reindex.DEFINITION),
+    Route("GET", "$reindex", "$reindex", "p", reindex.progress, reindex.DEFINITION),
     Route("GET", "$job-file", "$export", "", status.download, raw=True),
     *(
         Route(method, f"{shape}/{row.name}".lstrip("/"), row.name, row.letter, row.handle, row.definition, row.types)

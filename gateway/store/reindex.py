@@ -110,7 +110,7 @@ class Site:
         await self.fresh(connection)
         return self._progress.get(place.number)
 
-    async def begin(self, connection: Connection, place: Place) -> None:
+    async def begin(self, connection: Connection, place: Place) -> Progress:
         """Take in the SearchParameters that are stored and read every resource again, in the background.
 
         Raises BadParameter for one that cannot be used; then nothing changes.
@@ -125,6 +125,7 @@ class Site:
         self._until = 0
         await self.fresh(connection)
         self.read_on()
+        return self._progress[place.number]
 
     async def _compiled(self, own: list[Mapping[str, object]]) -> None:
         for parameter in own:

@@ -235,15 +235,14 @@ class Store:
             known |= await numbers(search, self._index, self._site.searched(place))
         return await run(connection, place, searches, known, min(count, self.settings.max_page_size), compartment)
 
-    async def reindex(self, facility: str) -> Progress | None:
+    async def reindex(self, facility: str) -> Progress:
         """Take in the facility's own SearchParameters and read all its resources again, in the background.
 
         Raises BadParameter for a SearchParameter that cannot be used; then nothing changes.
         """
         place = self._facilities[facility]
         async with self._pool.connection() as connection:
-            await self._site.begin(connection, place)
-            return await self._site.progress(connection, place)
+            return await self._site.begin(connection, place)
 
     async def reindexing(self, facility: str) -> Progress | None:
         """How far `reindex` is; None: nobody ever asked for it."""

@@ -64,7 +64,6 @@ async def test_a_parameter_is_usable_when_everything_has_been_read_again(religio
         await found(religious, religion="islam")
     assert await religious.reindexing(HERE) is None
     begun = await religious.reindex(HERE)
-    assert begun is not None
     assert (begun.parameters, begun.searched, begun.finished) == (("urn:rs-melati:religion",), (), None)
     await religious.write(HERE, [Change.update(patient("hindu"), "baru")])
     with pytest.raises(BadParameter):
