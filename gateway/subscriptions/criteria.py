@@ -56,18 +56,22 @@ def _plan(type: str) -> Plan:
 
 @dataclass(slots=True)
 class Facts:
-    """One version of a resource as criteria see it; its index rows are made when they are first asked for."""
+    """One version of a resource as criteria see it; its index rows are made when they are first asked for.
+
+    `bases` are the addresses below which a reference means a resource of this facility.
+    """
 
     resource: Resource
     last_updated: datetime
     zone: tzinfo
+    bases: Sequence[str] = ()
     _rows: Rows | None = field(default=None, repr=False)
 
     def rows(self, table: str, parameter: int) -> list[tuple[Any, ...]]:
         """The rows of one parameter in one index table."""
         if self._rows is None:
             self._rows = {name: [] for name in INDEXES}
-            _plan(self.resource["resourceType"]).extract(self.resource, 0, 0, self.zone, self._rows)
+            _plan(self.resource["resourceType"]).extract(self.resource, 0, 0, self.zone, self._rows, self.bases)
         return [row for row in self._rows[table] if row[PARAMETER] == parameter]
 
 

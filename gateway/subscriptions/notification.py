@@ -28,6 +28,12 @@ def base(settings: Settings, facility: str) -> str:
     return f"{root}/fhir" if facility == settings.facilities[0].slug else f"{root}/{facility}/fhir"
 
 
+def own_addresses(settings: Settings, facility: str) -> tuple[str, ...]:
+    """The addresses below which a reference means a resource of this facility, as the search index has them."""
+    root = settings.public_url or f"http://{settings.host}:{settings.port}"
+    return tuple({f"{root}/{facility}/fhir/", f"{base(settings, facility)}/"})
+
+
 def bundle(
     wanted: Wanted,
     state: State,

@@ -21,6 +21,7 @@ from gateway.subscriptions import events
 from gateway.subscriptions.criteria import Facts
 from gateway.subscriptions.events import DESTINATION, Told
 from gateway.subscriptions.model import Wanted, now, read
+from gateway.subscriptions.notification import own_addresses
 from profiles import fhirjson
 from profiles.fhirjson import Resource
 
@@ -29,11 +30,8 @@ log = logging.getLogger(__name__)
 CHANNEL = "gapura_subscription"
 POLL_S = 2.0
 
-LOAD = """
-SELECT s.facility, v.content FROM subscription s JOIN facility f ON f.slug = s.facility
-JOIN resource r ON r.facility = f.id AND r.type = 'Subscription' AND r.id = s.id
-JOIN resource_version v ON v.resource = r.key AND v.version = r.version
-WHERE s.status <> 'off' AND NOT r.deleted AND s.facility = coalesce($1, s.facility)"""
+THERE = """
+SELECT facility, id, version FROM subscription WHERE status <> 'off' AND facility = coalesce($1, facility)"""
 
 ByType = Mapping[str, Sequence[Wanted]]
 """Observed resource type → who observes it."""
@@ -47,8 +45,10 @@ class Watch:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._zones = {facility.slug: ZoneInfo(facility.zone) for facility in settings.facilities}
+        self._bases = {slug: own_addresses(settings, slug) for slug in self._zones}
         self._plans = {facility.slug: plan(facility) for facility in settings.facilities}
         self._known: dict[str, ByType] | None = None
+        self._understood: dict[tuple[str, str, int], Wanted | None] = {}
         self._stir = asyncio.Event()
 
     @asynccontextmanager
@@ -73,7 +73,8 @@ class Watch:
         `changes` None: whatever will be written. The answer is None where nothing is to be done, which is the usual
         case of a facility without accounts and Subscriptions.
         """
-        delivering = self._plans[facility.slug]
+        slug = facility.slug
+        delivering, zone, bases = self._plans[slug], self._zones[slug], self._bases[slug]
         known = None if self._known is None else self._known.get(facility.slug, {})
         if known is not None and changes is not None:
             types = {change.type for change in changes}
@@ -91,7 +92,7 @@ class Watch:
                 told
                 for version in versions
                 if version.type in observed
-                for told in await _told(connection, version, observed[version.type], self._zones[facility.slug])
+                for told in await _told(connection, version, observed[version.type], zone, bases)
             ]
             if told:
                 await events.record(connection, facility.slug, told)
@@ -139,10 +140,17 @@ class Watch:
 
     async def _load(self, connection: Connection, facility: str | None) -> dict[str, ByType]:
         found: dict[str, dict[str, list[Wanted]]] = {}
-        for slug, content in await connection.fetch(LOAD, facility):
-            wanted = self._read(slug, content) if slug in self._zones else None
+        understood: dict[tuple[str, str, int], Wanted | None] = {}
+        for slug, id, version in await connection.fetch(THERE, facility):
+            key = slug, id, version
+            if key not in self._understood:
+                content = await events.content(connection, slug, f"Subscription/{id}", version)
+                self._understood[key] = self._read(slug, content) if content and slug in self._zones else None
+            wanted = understood[key] = self._understood[key]
             if wanted and wanted.type:
                 found.setdefault(slug, {}).setdefault(wanted.type, []).append(wanted)
+        if facility is None:
+            self._understood = understood
         return dict(found)
 
     def _read(self, facility: str, content: bytes) -> Wanted | None:
@@ -164,7 +172,9 @@ def step(wanted: Wanted, name: str) -> Planned:
     return Planned(DESTINATION, DESTINATION, name, RANKS[name], visit, source, wanted.version)
 
 
-async def _told(connection: Connection, version: Version, observers: Sequence[Wanted], zone: ZoneInfo) -> list[Told]:
+async def _told(
+    connection: Connection, version: Version, observers: Sequence[Wanted], zone: ZoneInfo, bases: Sequence[str]
+) -> list[Told]:
     """The events that one version makes."""
     act = "delete" if version.deleted else "create" if version.created else "update"
     moment = now()
@@ -178,7 +188,7 @@ async def _told(connection: Connection, version: Version, observers: Sequence[Wa
     after = before if version.deleted else fhirjson.decode(version.content)
     if after is None:
         return []
-    facts = Facts(after, version.last_updated, zone)
+    facts = Facts(after, version.last_updated, zone, bases)
     return [Told(w.id, act, version.reference, version.version) for w in concerned if _matches(w, facts, before)]
 
 
