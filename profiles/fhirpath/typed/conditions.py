@@ -33,6 +33,7 @@ _STANDS = {
     "<=": ("in (-1, 0)", "== 1"),
     ">=": ("in (0, 1)", "== -1"),
 }
+_ORDERS = ((NUMERIC, "numbers"), (TEMPORAL, "dates"), (QUANTITIES, "quantities"), (TEXTUAL, "texts"))
 _LOGICAL = frozenset(("and", "or", "xor", "implies", "=", "!=", "~", "!~", "<", ">", "<=", ">=", "in", "contains"))
 
 
@@ -177,7 +178,7 @@ class Conditions(Paths):
     def _order(self, a: Value, b: Value) -> str:
         if a.clauses or b.clauses:
             raise Untypable
-        for kinds, helper in ((NUMERIC, "numbers"), (TEMPORAL, "dates"), (QUANTITIES, "quantities")):
+        for kinds, helper in _ORDERS:
             if a.kind in kinds and b.kind in kinds:
                 return f"fp_order_{helper}({a.code}, {b.code})"
         raise Untypable

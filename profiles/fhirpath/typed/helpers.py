@@ -94,6 +94,18 @@ def fp_add(a: Any, b: Any) -> Any:
     return None if a is None or b is None else a + b
 
 
+def fp_mod(a: Any, b: Any) -> Any:
+    """`mod` of two Integers: the rest has the sign of the dividend."""
+    if a is None or b is None:
+        return None
+    if a.__class__ is not int or b.__class__ is not int:
+        raise Bail
+    if not b:
+        return None
+    rest = abs(a) % abs(b)
+    return rest if a >= 0 else -rest
+
+
 def fp_combine(*lists: list[Any]) -> list[Any]:
     """The values with repeats."""
     return [value for values in lists for value in values]
@@ -165,6 +177,13 @@ def fp_order_numbers(a: Any, b: Any) -> int | None:
         return None
     if a.__class__ is str or b.__class__ is str:
         raise Bail
+    return int(a > b) - int(a < b)
+
+
+def fp_order_texts(a: Any, b: Any) -> int | None:
+    """How two texts stand."""
+    if fp_text(a) is None or fp_text(b) is None:
+        return None
     return int(a > b) - int(a < b)
 
 

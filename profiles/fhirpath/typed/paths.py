@@ -343,12 +343,17 @@ def _combine(paths: Paths, node: Call, me: Value) -> Value:
     return _joined(paths, parts, "fp_union" if node.name == "union" else "fp_combine")
 
 
+_INTEGERS = frozenset(("integer", "positiveInt", "unsignedInt", "Integer"))
+
+
 def _binary(paths: Paths, node: Binary, me: Value) -> Value:
     left, right = paths.value(node.left, me), paths.value(node.right, me)
     if node.operator == "&" and left.kind in TEXTUAL and right.kind in TEXTUAL:
         return system("String", f"fp_join({left.single}, {right.single})", present="True")
     if node.operator == "+" and left.kind == right.kind == "Integer":
         return system("Integer", f"fp_add({left.single}, {right.single})")
+    if node.operator == "mod" and left.kind in _INTEGERS and right.kind in _INTEGERS:
+        return system("Integer", f"fp_mod({left.single}, {right.single})")
     raise Untypable
 
 
