@@ -26,7 +26,7 @@ from profiles.definitions import RESOURCE_TYPES
 if TYPE_CHECKING:
     from gateway.services import Services
 
-BATCH = 1_000
+BATCH = 500
 """Lines of one transaction."""
 BATCH_BYTES = 8 * 1024 * 1024
 BREATH = 20
@@ -58,27 +58,26 @@ class Lines:
 
 
 async def run(services: "Services", job: Job, call: Call) -> list[File]:
-    """Write what can be written. While one batch is committed the next is judged."""
+    """Write what can be written. While one batch is on its way into the database the next is judged."""
     importing = Importing(services, job, call)
-    home = services.settings.home
-    path = files.folder(home, job.id) / files.INPUT
+    path = files.folder(services.settings.home, job.id) / files.INPUT
     total = path.stat().st_size
-    pending: asyncio.Task[None] | None = None
+    writing: asyncio.Task[None] | None = None
     with path.open("rb") as stream:
         stream.seek(importing.offset)
         try:
             while (lines := await importing.read(stream)) is not None:
-                if pending is not None:
-                    await pending
-                pending = asyncio.create_task(importing.write(lines))
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(importing.write(lines))
                 percent = 100 * lines.end // max(total, 1)
                 job.progress = f"{percent} %: {lines.last} lines, {importing.refusals} refused"
-            if pending is not None:
-                await pending
+            if writing is not None:
+                await writing
         finally:
-            if pending is not None and not pending.done():
-                pending.cancel()
-                await asyncio.gather(pending, return_exceptions=True)
+            if writing is not None:
+                writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
             importing.close()
     return importing.files()
 
@@ -178,29 +177,26 @@ class Importing:
             for number, change in lines.changes.items():
                 try:
                     await commit(self._call, "operation", [change], deliver=self._deliver)
-                    self._count([change])
+                    self._counts = self._counted([change])
                 except HttpError as error:
                     lines.refused.append((number, error))
             await self._keep([], lines)
 
     async def _keep(self, changes: Sequence[Change], lines: Lines) -> None:
-        before = dict(self._counts)
-        self._count(changes)
-        errors = self._noted(lines.refused)
-        position = {"offset": lines.end, "line": lines.last, "counts": self._counts, "errors": errors}
-        try:
-            async with self._services.store.transaction(self._job.facility) as transaction:
-                if changes:
-                    await commit(self._call, "operation", changes, transaction, deliver=self._deliver)
-                await jobs.move(transaction.connection, self._job, position)
-        except BaseException:
-            self._counts = before
-            raise
-        self._errors = errors
+        async with self._services.store.transaction(self._job.facility) as transaction:
+            if changes:
+                await commit(self._call, "operation", changes, transaction, deliver=self._deliver)
+            counts = self._counted(changes)
+            errors = self._noted(lines.refused)
+            position = {"offset": lines.end, "line": lines.last, "counts": counts, "errors": errors}
+            await jobs.move(transaction.connection, self._job, position)
+        self._counts, self._errors = counts, errors
 
-    def _count(self, changes: Sequence[Change]) -> None:
+    def _counted(self, changes: Sequence[Change]) -> dict[str, int]:
+        counts = dict(self._counts)
         for change in changes:
-            self._counts[change.type] = self._counts.get(change.type, 0) + 1
+            counts[change.type] = counts.get(change.type, 0) + 1
+        return counts
 
     def _noted(self, refused: Sequence[tuple[int, HttpError]]) -> list[Refusals]:
         """The refusals on file, behind those that are kept already."""

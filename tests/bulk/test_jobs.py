@@ -33,7 +33,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
 async def until(so: Callable[[], Awaitable[bool]]) -> None:
     """Return once it is so."""
     async with asyncio.timeout(20):
-        while not await so():
+        while not await so():  # noqa: ASYNC110 - the database rings no bell
             await asyncio.sleep(0.05)
 
 
