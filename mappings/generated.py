@@ -8,20 +8,18 @@ it, makes the function give up; the closures then start anew and say what is to 
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from mappings.errors import MappingError
-from mappings.expressions import Functions, Scope, with_variables, wrap
-from mappings.forms import UNDEFINED, All, Assigned, Choice, Constant, First, Form, Merge, Object, Single, Template
-from mappings.run import Index, current
+from mappings.expressions import Functions, Scope
+from mappings.forms import All, Assigned, Choice, Constant, First, Form, Merge, Object, Single, Template
+from mappings.inlined import INLINED, Bound, Expressions, handed_out
 from profiles.fhirpath.errors import FHIRPathError
 from profiles.fhirpath.model import UNTYPED, Type, fhir_type
 from profiles.fhirpath.parser import parse
-from profiles.fhirpath.syntax import Call, Empty, External, Literal, Member, Node, Special
+from profiles.fhirpath.syntax import Call
 from profiles.fhirpath.typed import BAILS, NAMES, Bail
-from profiles.fhirpath.typed.conditions import Conditions
-from profiles.fhirpath.typed.value import READABLE, Names, Untypable, Value, system
+from profiles.fhirpath.typed.value import Untypable, Value
 
 GIVES_UP: Final = (*BAILS, ArithmeticError, MappingError)
 """What a generated function may raise where the closures must do it."""
@@ -33,16 +31,6 @@ GIVEN = ("trigger", "facility", "options")
 
 _GIVEN = ""
 _VARIABLE = re.compile(r"%`?(\w+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A variable: Python for its items, and what is known of them; None where only closures can read it."""
-
-    items: str
-    value: Value | None
-    listed: str | None = None
-    """Name of the list, where it may have several items."""
 
 
 def write(template: Template, forms: Mapping[Template, Form], functions: Functions, on: Sequence[str]) -> Written:
@@ -65,124 +53,16 @@ def write(template: Template, forms: Mapping[Template, Form], functions: Functio
     return made
 
 
-class _Expressions(Conditions):
-    """Inlines the expressions of a mapping: FHIRPath on variables whose type is known, and host functions."""
-
-    def __init__(self, writer: "_Writer") -> None:
-        root = Value("None", UNTYPED)
-        super().__init__(root, "None", "None", Names(), None, writer.constant)
-        self._writer = writer
-        self.variables: dict[str, Bound] = {}
-
-    def is_condition(self, node: Node) -> bool:
-        return not self._is_host(node) and super().is_condition(node)
-
-    def value(self, node: Node, me: Value) -> Value:
-        if isinstance(node, External):
-            return self._variable(node.name)
-        if isinstance(node, Call) and node.name == "resolve":
-            return self._resolved(self.base(node, me))
-        if isinstance(node, Call) and self._is_host(node):
-            return self._host(node, me)
-        if isinstance(node, Empty) or (isinstance(node, Special) and me is self.root):
-            raise Untypable
-        return super().value(node, me)
-
-    def base(self, node: Member | Call, me: Value) -> Value:
-        if node.base is None and me is self.root:
-            raise Untypable  # an expression on the source itself
-        return super().base(node, me)
-
-    def step(self, base: Value, name: str) -> Value:
-        if base.type is UNTYPED:
-            if base is self.root:
-                raise Untypable
-            if not base.clauses:
-                return system("String", f"q_text({base.code}, {name!r})")
-            found = self.names.new()
-            return system(
-                "String", found, clauses=(*base.clauses, f"for {found} in fp_one(q_text({base.code}, {name!r}))")
-            )
-        kinds = [t for _, t in base.choice.keys if not t.primitive and name in t.elements] if base.choice else []
-        return self._alike(base, kinds, name) if len(kinds) > 1 else super().step(base, name)
-
-    def _alike(self, base: Value, kinds: list[Type], name: str) -> Value:
-        """The element that several types of a choice have alike, as Coding and Quantity have `code`."""
-        elements = [kind.elements[name] for kind in kinds]
-        if len({element.keys for element in elements}) != 1 or elements[0].many or elements[0].choice:
-            raise Untypable
-        key, type_ = elements[0].keys[0]
-        found = self.names.new()
-        source = f"fp_one(q_field({base.code}, {key!r}))"
-        return Value(found, type_, (*base.clauses, f"for {found} in {source}"))
-
-    def _is_host(self, node: Node) -> bool:
-        return isinstance(node, Call) and node.name in self._writer.functions
-
-    def _variable(self, name: str) -> Value:
-        bound = self.variables.get(name)
-        if bound is None or bound.value is None:
-            raise Untypable
-        if bound.listed is None:
-            return bound.value
-        each = self.names.new()
-        return Value(each, bound.value.type, (f"for {each} in {bound.listed}",))
-
-    def _resolved(self, base: Value) -> Value:
-        if base.type is None or base.type.name != "Reference":
-            raise Untypable
-        if not base.clauses:
-            return Value(f"q_target(q_index, {base.code})", fhir_type("Resource"))
-        name = self.names.new()
-        return Value(name, fhir_type("Resource"), (f"for {name} in q_targets(q_index, {base.listed})",))
-
-    def _host(self, node: Call, me: Value) -> Value:
-        if node.name == "hold":
-            return system("String", "q_need(None)")
-        gives = _GIVES.get(node.name)
-        if gives is None or node.base is None or not all(isinstance(a, Literal) for a in node.arguments):
-            raise Untypable
-        base = self.base(node, me)
-        if base.type is None:
-            raise Untypable
-        kind = _handed_out(base.type)
-        if node.name == "need":
-            if not base.clauses:
-                return Value(f"q_need({base.code})", kind)
-            name = self.names.new()
-            return Value(name, kind, (f"for {name} in q_need({self.focus(base)})",))
-        function = self._writer.bind(self._writer.functions[node.name])
-        arguments = "".join(f", {self._writer.bind([a.value])}" for a in node.arguments if isinstance(a, Literal))
-        call = f"{function}({self.focus(base)}{arguments})"
-        if gives == "same":
-            name = self.names.new()
-            return Value(name, kind, (f"for {name} in {call}",))
-        if gives == "one" or not base.clauses:
-            return system("String", f"q_first({call})")
-        name = self.names.new()
-        return system("String", name, clauses=(f"for {name} in {call}",))
-
-    def focus(self, value: Value) -> str:
-        """The list of the Python values of the items."""
-        if not value.clauses or value.type is None or not value.type.primitive:
-            return value.listed
-        return f"q_values({value.listed})"
-
-    def first(self, value: Value) -> str:
-        """The first Python value or None."""
-        return f"q_first({value.listed})" if value.clauses else value.code
-
-
 class _Writer:
     """Writes statements; a line's indentation is the depth of the choices it stands in."""
 
     def __init__(self, forms: Mapping[Template, Form], functions: Functions) -> None:
         self.functions = functions
-        self.globals: dict[str, Any] = {**NAMES, **_NAMES}
+        self.globals: dict[str, Any] = {**NAMES, **INLINED}
         self.prologue: list[str] = []
         self.lines: list[str] = []
         self._forms, self._depth, self._locals = forms, 0, 0
-        self._expressions = _Expressions(self)
+        self._expressions = Expressions(self)
 
     def context(self, trigger: str) -> None:
         """Bind the variables that every step has."""
@@ -357,7 +237,7 @@ class _Writer:
                 return UNTYPED if found is UNTYPED else None
             case Single(text, empty) if empty is not None:
                 value = self._typed(text)
-                found = _handed_out(value.type) if value is not None and value.type is not None else None
+                found = handed_out(value.type) if value is not None and value.type is not None else None
                 return found if found is not None and found.name == "String" else None
         return None
 
@@ -377,25 +257,6 @@ class _Writer:
         return f"t{self._locals}"
 
 
-_GIVES = {
-    "need": "same",
-    "having": "same",
-    "numbered": "one",
-    "translate": "one",
-    **dict.fromkeys(("local", "stable", "day", "utc", "phone"), "each"),
-}
-"""What a host function yields: values of its focus, one text at most, or a text for each value."""
-
-
-def _handed_out(kind: Type) -> Type:
-    """The type that a value has after a host function has given it back."""
-    if kind.name in READABLE:
-        return system("String", "").type or kind
-    if kind.primitive:
-        raise Untypable
-    return kind if kind.is_resource or kind.namespace == "System" else UNTYPED
-
-
 def _is_needed(text: str) -> bool:
     node = parse(text)
     return isinstance(node, Call) and node.name == "need"
@@ -409,82 +270,3 @@ def _items(name: str, kind: Type, many: bool) -> str:
 
 def _gives_up(variables: Mapping[str, Any], scope: Callable[[], Scope]) -> Any:
     raise Bail
-
-
-def _resource(found: Any, kind: str) -> Any:
-    if kind not in (found["resourceType"], "Resource"):
-        raise Bail
-    return found
-
-
-def _text(owner: Any, key: str) -> str | None:
-    """A text of a plain JSON object."""
-    if owner is None:
-        return None
-    value = owner.get(key)
-    if value.__class__ is str:
-        return value
-    if value is not None or any(name.lstrip("_").startswith(key) for name in owner):
-        raise Bail
-    return None
-
-
-def _field(owner: Any, key: str) -> Any:
-    if owner.__class__ is not dict and owner is not None:
-        raise Bail
-    return None if owner is None else owner.get(key)
-
-
-def _target(index: Index, reference: Any) -> Any:
-    if reference is None:
-        return None
-    text = reference.get("reference")
-    if text.__class__ is not str or text.startswith("#"):
-        raise Bail
-    return index.resolve(text)
-
-
-def _targets(index: Index, references: list[Any]) -> list[Any]:
-    return [found for reference in references if (found := _target(index, reference)) is not None]
-
-
-def _need(value: Any) -> Any:
-    if value is None or value == []:
-        raise Bail
-    return value
-
-
-def _first(values: list[Any]) -> Any:
-    for value in values:
-        if value is not None:
-            return value
-    return None
-
-
-def _values(values: list[Any]) -> list[Any]:
-    return [value for value in values if value is not None]
-
-
-def _update(target: dict[str, Any], part: Any) -> None:
-    if part.__class__ is dict:
-        target.update(part)
-    elif part is not UNDEFINED and part is not None:
-        raise Bail
-
-
-_NAMES: dict[str, Any] = {
-    "UNDEFINED": UNDEFINED,
-    "q_current": current,
-    "q_wrap": wrap,
-    "q_inner": with_variables,
-    "q_type": fhir_type,
-    "q_resource": _resource,
-    "q_text": _text,
-    "q_field": _field,
-    "q_target": _target,
-    "q_targets": _targets,
-    "q_need": _need,
-    "q_first": _first,
-    "q_values": _values,
-    "q_update": _update,
-}

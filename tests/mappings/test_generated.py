@@ -100,7 +100,7 @@ def test_examples(name: str) -> None:
 
 
 @pytest.mark.parametrize("change", [removed, doubled, valueless, elsewhere])
-@pytest.mark.parametrize("name", ["referral", "control-by-referral", "written-codes-win", "inpatient"])
+@pytest.mark.parametrize("name", ["referral", "control-by-referral", "written-codes-win", "inpatient", "emergency"])
 def test_every_change_of_a_source(name: str, change: Any) -> None:
     given, source = example(SEP / f"{name}.json")
     step = mappings.load("vclaim/sep-insert").only
