@@ -2,9 +2,9 @@
 
 What is removed: the Patient, everything in the patient's compartment, Bundles and attached Binaries, deleted resources
 included, with versions, search index, validation results, crosswalk and the payloads of deliveries. What stays: the
-AuditEvents, which name resources and hold none; the deliveries' states and times; what is another patient's record, too,
-which the answer lists. Deliveries still waiting are cancelled. Files of bulk exports go when they expire. One transaction
-does it all and records who did it.
+AuditEvents, which name resources and hold none; the deliveries' states and times; what is another patient's record,
+too, which the answer lists. Deliveries still waiting are cancelled. Files of bulk exports go when they expire. One
+transaction does it all and records who did it.
 Source: UU 27/2022 (PDP) article 8 and 44; the operation's name is HAPI's `$expunge`.
 """
 
