@@ -45,7 +45,8 @@ class Unwritable(Exception):
 
 
 @contextmanager
-def _on_disk() -> Iterator[None]:
+def on_disk() -> Iterator[None]:
+    """Raises Unwritable in the place of OSError."""
     try:
         yield
     except OSError as error:
@@ -65,10 +66,10 @@ class Output:
         """Append one line (JSON without line breaks)."""
         held = self._open.get((role, type))
         if held is None:
-            with _on_disk():
+            with on_disk():
                 held = self._open[role, type] = self._begin(role, type), [0]
         stream, count = held
-        with _on_disk():
+        with on_disk():
             stream.write(line + b"\n")
         count[0] += 1
         self.lines += 1
@@ -81,7 +82,7 @@ class Output:
         if held is None:
             return
         stream, count = held
-        with _on_disk():
+        with on_disk():
             await asyncio.to_thread(_settle, stream)
         self.files.append(File(role, type, count[0], f"{self._place.name}/{Path(stream.name).name}"))
 

@@ -187,7 +187,8 @@ class Importing:
             if changes:
                 await commit(self._call, "operation", changes, transaction, deliver=self._deliver)
             counts = self._counted(changes)
-            errors = self._noted(lines.refused)
+            with files.on_disk():
+                errors = self._noted(lines.refused)
             position = {"offset": lines.end, "line": lines.last, "counts": counts, "errors": errors}
             await jobs.move(transaction.connection, self._job, position)
         self._counts, self._errors = counts, errors

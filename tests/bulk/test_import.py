@@ -191,3 +191,13 @@ async def test_what_was_exported_comes_back(client: httpx.AsyncClient) -> None:
     assert (await manifest(client, answer))["error"] == []
     copy = (await client.get(f"{there}/Patient/{one['id']}")).json()
     assert {**copy, "meta": None} == {**one, "meta": None}
+
+
+async def test_a_full_disk_fails_an_import(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(imports.Importing, "_noted", full)
+    where = await begun(await client.post("/$import", content=ndjson(person("p")), headers=NDJSON))
+    error(await ended(client, where), 507, "GF-902")
+    assert (await client.get("/Patient/p")).status_code == 404
