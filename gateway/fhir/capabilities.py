@@ -57,6 +57,7 @@ def statement(base: str, name: str) -> Resource:
         "date": instant(STARTED),
         "publisher": "Gapura",
         "kind": "instance",
+        "instantiates": ["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
         "software": {"name": "Gapura", "version": version("gapura")},
         "implementation": {"description": name, "url": base},
         "fhirVersion": "4.0.1",
