@@ -41,6 +41,9 @@ WORDS = (TEXT, CONTENT)
 CORRECTIONS = {"value.as(DateTime)": "value.as(dateTime)"}
 """Published expression → what it means. `DateTime` is no FHIR type (Observation-code-value-date)."""
 
+COMPONENTS = {("DocumentReference", "relationship"): ("target", "code")}
+"""(type, composite) → the expressions of its components, where the published ones stand in each other's place."""
+
 Items = Callable[[Resource], Iterable[Any]]
 
 
@@ -288,7 +291,8 @@ def _components(
     components = []
     for n, component in enumerate(parameter["component"], 1):
         number = numbers[component_code(code, n)]
-        keys, items = _within(component["expression"])
+        expression = COMPONENTS[type, code][n - 1] if (type, code) in COMPONENTS else component["expression"]
+        keys, items = _within(expression)
         components.append(Step(((number, LINK),), by_url[component["definition"]]["type"], items, keys))
     return tuple(reversed(components))  # the value, which most elements have not, before the code
 

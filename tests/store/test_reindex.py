@@ -135,6 +135,19 @@ async def test_reading_again_changes_nothing_for_the_other_parameters(store: Sto
     assert await counted(store) == before
 
 
+async def test_a_database_from_before_is_read_again_at_the_next_start(store: Store, settings: Settings) -> None:
+    await store.write(HERE, [Change.update({"resourceType": "Patient", "name": [{"text": "Budi"}]}, "budi")])
+    async with store.connection() as connection:
+        await connection.execute("drop table reindexing; delete from text_index")
+        await connection.execute("update alembic_version set version_num = '0006'")
+    later = await Store.open(settings)
+    try:
+        await finished(later)
+        assert await found(later, _content="budi") == ["budi"]
+    finally:
+        await later.close()
+
+
 async def counted(store: Store) -> dict[str, int]:
     """The rows of each index table."""
     async with store.connection() as connection:

@@ -160,6 +160,15 @@ HOSPITAL: list[Resource] = [
         "status": "active",
         "compose": {"include": [{"system": "urn:rs:ruang", "concept": [{"code": "icu"}]}]},
     },
+    {
+        "resourceType": "DocumentReference",
+        "id": "resume",
+        "status": "current",
+        "relatesTo": [
+            {"code": "appends", "target": reference("DocumentReference/lama")},
+            {"code": "replaces", "target": reference("DocumentReference/salah")},
+        ],
+    },
     {"resourceType": "Basic", "id": "icu", "code": concept("urn:rs:ruang", "icu")},
     {"resourceType": "Basic", "id": "poli", "code": concept("urn:rs:ruang", "poli")},
     {
@@ -349,6 +358,8 @@ FOUND = [
     ("Observation", "_filter=value-quantity ge 100 or status ne final", "sistolik"),
     ("Condition", f"_filter=code ss {ICD}|N39", "isk"),
     ("ValueSet", "_filter=url ss https://rs.contoh.id/fhir", "poli"),
+    ("DocumentReference", "relationship=DocumentReference/lama$appends", "resume"),
+    ("DocumentReference", "relationship=DocumentReference/lama$replaces", ""),
     # chains
     ("Observation", "subject:Patient.name=budi", "sistolik berat catatan"),
     ("Observation", "patient.name=siti", ""),

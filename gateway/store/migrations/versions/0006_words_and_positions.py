@@ -1,7 +1,4 @@
-"""What `_text` and `_content` look for, and where `near` looks.
-
-Resources that were there before are found by their words and positions once `$reindex` has read them again.
-"""
+"""What `_text` and `_content` look for, and where `near` looks."""
 
 from alembic import op
 

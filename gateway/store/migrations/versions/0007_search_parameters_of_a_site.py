@@ -19,6 +19,10 @@ CREATE TABLE reindexing (
     finished TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (facility)
 );
+-- what was stored before there were words and positions in the index is read again
+INSERT INTO reindexing
+SELECT f.id, '[]', '[]', -1, 0, (SELECT count(*) FROM resource r WHERE r.facility = f.id AND NOT r.deleted), now(), NULL
+FROM facility f WHERE EXISTS (SELECT FROM resource r WHERE r.facility = f.id);
 """
 
 
