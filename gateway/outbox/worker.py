@@ -155,7 +155,7 @@ class _Lane:
     async def _settle(self) -> None:
         if not self._ended:
             return
-        batch = self._ended
+        batch = list(self._ended)  # more may end while these are settled
         async with self._store.connection() as connection:
             ours = await queue.settle(connection, [s for s in batch if not s.recorded])
             for facility in self._failing & {s.row.facility for s in batch if s.state == "done"}:
