@@ -15,6 +15,9 @@ from gateway.store import Connection
 DESTINATION = "subscription"
 """The outbox's name for notifications."""
 
+KEPT = 10_000
+"""Delivered events of each Subscription that `$events` can still show."""
+
 RECORD = f"""
 WITH told AS (
     INSERT INTO subscription_event (facility, subscription, act, focus, version)
@@ -51,6 +54,9 @@ WHERE facility = $1 AND subscription = $2 AND number > $3 AND number <= coalesce
 ORDER BY number LIMIT $5"""
 
 DELIVERED = """
+WITH old AS (
+    DELETE FROM subscription_event WHERE facility = $1 AND subscription = $2 AND number <= $3::bigint - $4::bigint
+)
 UPDATE subscription SET delivered = greatest(delivered, $3), sent = now() WHERE facility = $1 AND id = $2"""
 
 STARTED = """
@@ -133,8 +139,8 @@ async def some(
 
 
 async def delivered(connection: Connection, facility: str, id: str, number: int) -> None:
-    """The endpoint has accepted everything up to `number`."""
-    await connection.execute(DELIVERED, facility, id, number)
+    """The endpoint has accepted everything up to `number`; what lies KEPT events before that is forgotten."""
+    await connection.execute(DELIVERED, facility, id, number, KEPT)
 
 
 async def started(connection: Connection, facility: str, id: str) -> None:

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import pytest
 
+from gateway.subscriptions import events
 from profiles import Validator
 from tests.fhir.support import condition, create, error, patient
 from tests.subscriptions.support import TOPICS, Receiver, by_topic, hears, subscribe, until
@@ -36,15 +38,15 @@ async def test_handshake_events_and_deletions_with_whole_resources(
         return receiver.numbers() == [1, 2, 3]
 
     await until(all_told)
-    events, resources, methods = [], [], []
+    told_events, resources, methods = [], [], []
     for told in receiver.of("event-notification"):
         valid(told.json)
         assert told.status["topic"] == f"{TOPICS}Patient"
         assert told.status["status"] == "active"
-        events += told.status["events"]
+        told_events += told.status["events"]
         resources += [entry["resource"] for entry in told.json["entry"][1:] if "resource" in entry]
         methods += [entry["request"]["method"] for entry in told.json["entry"][1:]]
-    assert {event["focus"].rpartition("/fhir/")[2] for event in events} == {f"Patient/{stored['id']}"}
+    assert {event["focus"].rpartition("/fhir/")[2] for event in told_events} == {f"Patient/{stored['id']}"}
     assert resources == [stored, changed]
     assert methods == ["POST", "PUT", "DELETE"]
 
@@ -159,6 +161,25 @@ async def test_status_and_events_are_answered(client: httpx.AsyncClient, receive
     assert len((await client.get(f"/Subscription/{id}/$events?content=empty")).json()["entry"]) == 1
     error(await client.get(f"/Subscription/{id}/$events?eventsSinceNumber=two"), 400, "GF-108")
     error(await client.get("/Subscription/never/$events"), 404, "GF-201")
+
+
+async def test_old_events_are_forgotten_once_they_are_delivered(
+    client: httpx.AsyncClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "KEPT", 2)
+    id = await subscribe(client, by_topic(receiver.url, "Patient", "id-only"))
+    for n in range(5):
+        await create(client, patient(f"RM-{n}"))
+
+    async def numbers() -> list[str]:
+        parameters = (await client.get(f"/Subscription/{id}/$events")).json()["entry"][0]["resource"]["parameter"]
+        return [row["part"][0]["valueString"] for row in parameters if row["name"] == "notification-event"]
+
+    async def forgotten() -> bool:
+        return await numbers() == ["4", "5"]
+
+    await until(forgotten)
+    assert receiver.numbers() == [1, 2, 3, 4, 5]
 
 
 async def test_facilities_hear_nothing_of_each_other(client: httpx.AsyncClient, receiver: Receiver) -> None:
