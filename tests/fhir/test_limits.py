@@ -104,7 +104,7 @@ async def test_a_bundle_has_its_limit_of_entries(client: httpx.AsyncClient) -> N
         ("GET", f"/Patient/{'x' * 65}", 400, "GF-107"),
         ("GET", "/Patient/$everything-else", 404, "GF-112"),
         ("GET", "/$nothing", 404, "GF-112"),
-        ("GET", "", 405, "GF-103"),
+        ("PATCH", "", 405, "GF-103"),
         ("POST", "/Patient/1", 405, "GF-103"),
         ("DELETE", "/Patient/1/_history", 405, "GF-103"),
         ("TRACE", "/Patient/1", 405, "GF-103"),
