@@ -30,6 +30,7 @@ class Try(NamedTuple):
 CALLS: dict[tuple[str, str], Try] = {
     ("", "export"): Try("GET", "/$export", status=202, headers=LATER),
     ("", "import"): Try("POST", "/$import", patient(), 202, {**LATER, "Content-Type": "application/fhir+ndjson"}),
+    ("", "reindex"): Try("POST", "/$reindex", status=202),
     ("", "meta"): Try("GET", "/$meta"),
     ("", "diff"): Try("GET", "/$diff?from=Patient/wulan&to=Patient/siti"),
     ("*", "validate"): Try("POST", "/Patient/$validate", patient()),
