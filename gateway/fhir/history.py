@@ -33,7 +33,12 @@ async def history(call: Call) -> Answer:
         raise FhirError("GF-403", detail=str(bad)) from None
     call.audited("history", f"{call.path}?{'&'.join(f'{name}={value}' for name, value in call.query)}")
     answer = bundles.history(
-        call, page.matches, query=call.query, path=call.path, total=page.total, following=page.next
+        call,
+        [version for version in page.matches if call.who.role.may("s", version.type)],
+        query=call.query,
+        path=call.path,
+        total=page.total,
+        following=page.next,
     )
     return Answer(200, resource=answer)
 

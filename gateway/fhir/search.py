@@ -1,5 +1,6 @@
 """search of a type or of several, by GET or POST. Source: https://hl7.org/fhir/R4/http.html#search"""
 
+import re
 from urllib.parse import parse_qsl, urlencode
 
 from gateway.errors import FhirError
@@ -9,11 +10,14 @@ from gateway.security.door import allow
 from gateway.store import BadParameter, Page
 from profiles.definitions import RESOURCE_TYPES
 
+INCLUSIONS = frozenset({"_include", "_revinclude"})
+WORDS = re.compile(r"[:.]")
 FORM = "application/x-www-form-urlencoded"
 
 
 async def search(call: Call) -> Answer:
     """GET Type?parameters, or ?_type=A,B&parameters"""
+    _may_ask(call)
     among = None if call.type else _searchable(call)
     only_total = call.view.summary == "count" or ("_count", "0") in call.query
     asked = call.query
@@ -29,7 +33,7 @@ async def search(call: Call) -> Answer:
     answer = bundles.searchset(
         call,
         () if only_total else page.matches,
-        page.included,
+        [version for version in page.included if call.who.role.may("r", version.type)],
         query=[*shown, *how],
         path=call.type,
         total=page.total,
@@ -37,6 +41,14 @@ async def search(call: Call) -> Answer:
         issues=warnings,
     )
     return Answer(200, resource=answer)
+
+
+def _may_ask(call: Call) -> None:
+    """Raise FhirError where a chain, `_has` or an inclusion names a type that the caller may not search."""
+    for name, value in call.query:
+        words = WORDS.split(value if name.partition(":")[0] in INCLUSIONS else name)
+        for kind in RESOURCE_TYPES.intersection(words):
+            allow(call.who, call.facility.slug, "s", kind, "search-type")
 
 
 def _searchable(call: Call) -> frozenset[str] | None:
