@@ -1,5 +1,6 @@
 """Regular expressions of expressions, kept from running for ever."""
 
+import math
 import re
 from functools import lru_cache
 
@@ -27,23 +28,24 @@ class Pattern:
     def __init__(self, source: str, flags: int) -> None:
         self._compiled = re.compile(source, flags)
         self._growth = growth(source, flags)
+        self._short = self._longest(ASK_RE)
         self._automaton: Automaton | None = None
 
     def search(self, text: str) -> bool:
         """Whether it matches anywhere. Raises FHIRPathError where that could take too long."""
-        if self._affordable(text, ASK_RE):
+        if len(text) <= self._short:
             return self._compiled.search(text) is not None
         return self._slow_but_sure(text).search(text)
 
     def fullmatch(self, text: str) -> bool:
         """Whether it matches the whole text. Raises FHIRPathError where that could take too long."""
-        if self._affordable(text, ASK_RE):
+        if len(text) <= self._short:
             return self._compiled.fullmatch(text) is not None
         return self._slow_but_sure(text).fullmatch(text)
 
     def replace(self, text: str, substitution: str) -> str:
         """Every match replaced; `$1` and `${name}` stand for groups."""
-        if not self._affordable(text, REPLACE_RE):
+        if len(text) > self._longest(REPLACE_RE):
             raise FHIRPathError("this regular expression could take too long to replace in this text")
         template = _GROUP.sub(lambda m: rf"\g<{m[1] or m[2]}>", substitution.replace("\\", r"\\"))
         try:
@@ -51,8 +53,11 @@ class Pattern:
         except (re.error, IndexError) as error:
             raise FHIRPathError(f"bad substitution: {error}") from None
 
-    def _affordable(self, text: str, steps: int) -> bool:
-        return self._growth is not None and len(text) ** self._growth <= steps
+    def _longest(self, steps: int) -> float:
+        """Characters of the longest text that these steps are enough for."""
+        if self._growth is None:
+            return -1
+        return math.inf if self._growth == 0 else round(steps ** (1 / self._growth), 6)
 
     def _slow_but_sure(self, text: str) -> Automaton:
         if self._automaton is None:

@@ -4,7 +4,7 @@ Source: the ministry's use cases (outpatient arrived → in-progress → finishe
 emergency by way of triaged), as the table `data/courses.json`: class → status → those that may follow it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from profiles.fhirjson import Resource
@@ -14,12 +14,14 @@ from profiles.rules.findings import Judgement, Place, objects
 Step = dict[str, Any]
 
 
-def course(rule: Rule) -> Callable[[Resource, Judgement], None]:
-    """The check that the rule's `aspect` names, over the status history of an Encounter."""
-    judge = ASPECTS[rule.args["aspect"]]
+def course(rules: Iterable[Rule]) -> Callable[[Resource, Judgement], None]:
+    """The checks that the rules' `aspect`s name, over the status history of an Encounter."""
+    judges = [(rule, ASPECTS[rule.args["aspect"]]) for rule in rules]
 
     def whole(resource: Resource, judgement: Judgement) -> None:
-        judge(rule, resource, objects(resource.get("statusHistory")), judgement)
+        history = objects(resource.get("statusHistory"))
+        for rule, judge in judges:
+            judge(rule, resource, history, judgement)
 
     return whole
 

@@ -38,9 +38,10 @@ class _Book:
     def __init__(self, resource_type: str, site: Site) -> None:
         self.whole: list[Whole] = []
         self._top = Node()
-        for rule in rules():
-            if rule.resource == resource_type and rule.local and (site.wire or rule.args.get("record", True)):
-                self._add(rule, site)
+        for rule in _local(resource_type, site):
+            self._add(rule, site)
+        if courses := [rule for rule in _local(resource_type, site) if rule.check == "course"]:
+            self.whole.append(course(courses))
         self._fast = compile_fast(resource_type, self._top)
 
     def _add(self, rule: Rule, site: Site) -> None:
@@ -53,8 +54,8 @@ class _Book:
             check = CHECKS[rule.check](rule, site)
             for element in rule.elements:
                 self._top.check(rule, check, element.split("."))
-        elif rule.check in WHOLE:
-            self.whole.append(WHOLE[rule.check](rule))
+        elif rule.check == "fhirpath":
+            self.whole.append(_condition(rule))
 
     def judge(self, resource: Resource, judgement: Judgement) -> None:
         before = len(judgement.found)
@@ -63,6 +64,12 @@ class _Book:
             self._top.run(resource, None, judgement)
         for whole in self.whole:
             whole(resource, judgement)
+
+
+def _local(resource_type: str, site: Site) -> list[Rule]:
+    """The rules of a resource type that are judged here."""
+    mine = (rule for rule in rules() if rule.resource == resource_type and rule.local)
+    return [rule for rule in mine if site.wire or rule.args.get("record", True)]
 
 
 def _condition(rule: Rule) -> Whole:
@@ -81,10 +88,6 @@ def _condition(rule: Rule) -> Whole:
             judgement.report(rule, rule.args["problem"], at, None, severity)
 
     return judge
-
-
-WHOLE: dict[str, Callable[[Rule], Whole]] = {"fhirpath": _condition, "course": course}
-"""Checks that look at the resource as a whole. `bundle` and `patch` are judged on other things than a resource."""
 
 
 class Rules:

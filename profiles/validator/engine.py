@@ -38,6 +38,7 @@ class Engine:
         self.lenient = lenient
         self.codes = Codes(definitions, codes)
         self._loaded: dict[tuple[str, bool], Any] = {}
+        self._profile_types: dict[str, str] = {}
         self._data_types: dict[bool, dict[str, Any]] = {}
 
     def fast(self, name: str) -> Fast:
@@ -52,8 +53,15 @@ class Engine:
 
     def profile_type(self, url: str) -> str | None:
         """The type that a profile constrains; None for an unknown profile."""
-        definition = self.definitions.structure(url) if ":" in url else None
-        return definition["type"] if definition is not None else None
+        try:
+            return self._profile_types[url]
+        except KeyError:
+            definition = self.definitions.structure(url) if ":" in url else None
+        if definition is None:
+            return None
+        found: str = definition["type"]
+        self._profile_types[url] = found
+        return found
 
     def profile_fast(self, url: str) -> Fast | None:
         """The yes/no function of a profile, for what it asks beyond R4; None for a type of R4 itself."""

@@ -17,6 +17,15 @@ from profiles.validator.wording import DATA
 Json = dict[str, Any]
 
 
+_EXTENSIONS = ("extension", "modifierExtension")
+
+Steps = tuple[Any, str, int] | None
+"""The way down to an object: the steps above it, its key, its index in a list or -1."""
+
+MANY = 4096
+"""Places of extensions that are remembered."""
+
+
 class Where(NamedTuple):
     """A place in a resource: where R4 describes it, the type of its value, and its path from the resource's type."""
 
@@ -38,34 +47,43 @@ class Extensions:
     def __init__(self, definitions: Definitions, strict: bool) -> None:
         self._definitions, self._strict = definitions, strict
         self._steps: dict[tuple[Place, str], Where | None] = {}
+        self._stands: dict[tuple[str, Where], bool] = {}
 
     def report(self, resource: Resource, path: str, c: Context) -> None:
         """Say what is wrong with the extensions of one resource, those within contained or entry resources apart."""
         name = str(resource["resourceType"])
         top = Where(Place(self._definitions, name, name), name, name)
-        stack: list[tuple[Any, Where, str]] = [(resource, top, path)]
+        stack: list[tuple[Json, Steps]] = [(resource, None)]
         while stack:
-            value, where, at = stack.pop()
-            for key in ("extension", "modifierExtension"):
-                for n, extension in _objects(value.get(key)):
-                    self._one(extension, where, f"{at}.{key}[{n}]", key == "modifierExtension", c)
-            stack.extend(self._below(value, where, at))
+            value, steps = stack.pop()
+            for key, inner in value.items():
+                if inner.__class__ is dict:
+                    if key != "resource":
+                        stack.append((inner, (steps, key, -1)))
+                elif inner.__class__ is list:
+                    if key in _EXTENSIONS:
+                        self._all(inner, key, self._place(steps, top, path), c)
+                    elif key != "contained":
+                        stack.extend([(x, (steps, key, n)) for n, x in enumerate(inner) if x.__class__ is dict])
 
-    def _below(self, value: Json, where: Where, at: str) -> Iterator[tuple[Any, Where, str]]:
-        for key, inner in value.items():
-            if key in ("extension", "modifierExtension", "contained", "resource"):
-                continue
-            companion = key[:1] == "_"
-            if inner.__class__ not in (dict, list):
-                continue
-            step = self._step(where, key[1:] if companion else key)
+    def _all(self, extensions: list[Any], key: str, place: tuple[Where, str] | None, c: Context) -> None:
+        if place is not None:
+            where, at = place
+            for n, extension in _objects(extensions):
+                self._one(extension, where, f"{at}.{key}[{n}]", key == "modifierExtension", c)
+
+    def _place(self, steps: Steps, where: Where, at: str) -> tuple[Where, str] | None:
+        """The place that steps from `where`, whose FHIRPath is `at`, lead to; None where R4 does not know it."""
+        way = []
+        while steps is not None:
+            steps, key, n = steps
+            way.append((key, n))
+        for key, n in reversed(way):
+            step = self._step(where, key.removeprefix("_"))
             if step is None:
-                continue
-            name = at + step.path[step.path.rindex(".") :]
-            if inner.__class__ is dict:
-                yield inner, step, name
-            else:
-                yield from ((item, step, f"{name}[{n}]") for n, item in _objects(inner))
+                return None
+            where, at = step, at + step.path[step.path.rindex(".") :] + (f"[{n}]" if n >= 0 else "")
+        return where, at
 
     def _step(self, where: Where, key: str) -> Where | None:
         """The place of a property, None for one that R4 does not know."""
@@ -106,7 +124,10 @@ class Extensions:
         if not self._may_stand(definition, where):
             places = ", ".join(row["expression"] for row in definition.get("context", ()))
             c.bad("extension-context", path, str(url), url, {"where": where.path, "context": places})
-        c.profile(extension, str(url), path, str(url))
+        fast = c.engine.profile_fast(str(url))
+        c.doubtful = False
+        if fast is not None and (not fast(extension, c) or c.doubtful):
+            c.profile(extension, str(url), path, str(url))
         inner = Where(where.place, f"Extension:{url}", where.path)
         for n, part in _objects(extension.get("extension")):
             if ":" in str(part.get("url", "")):
@@ -119,6 +140,14 @@ class Extensions:
             c.warn("extension-unknown", path, "Extension.url", url)
 
     def _may_stand(self, definition: Json, where: Where) -> bool:
+        known = (str(definition["url"]), where)
+        if known not in self._stands:
+            if len(self._stands) >= MANY:
+                self._stands.clear()
+            self._stands[known] = self._stand(definition, where)
+        return self._stands[known]
+
+    def _stand(self, definition: Json, where: Where) -> bool:
         rows = definition.get("context")
         if not rows:
             return True

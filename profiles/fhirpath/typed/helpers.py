@@ -285,7 +285,11 @@ def fp_html(value: Any) -> bool | None:
 
 def fp_to_integer(value: Any) -> int | None:
     """`toInteger()`."""
-    return None if value is None else to_integer(value)
+    if value is None:
+        return None
+    if value.__class__ is str and len(value) < 10 and value.isdecimal() and value.isascii():
+        return int(value)
+    return to_integer(value)
 
 
 def fp_join(a: Any, b: Any) -> str:
