@@ -16,6 +16,7 @@ from gateway.security.door import Door, refusal
 from gateway.services import Services
 from gateway.settings import Settings, load
 from gateway.store import StoreError
+from gateway.warm import warming
 
 
 class Application(FastAPI):
@@ -45,7 +46,8 @@ def create_app(settings: Settings) -> FastAPI:
             gc.collect()
             gc.freeze()
             gc.set_threshold(20_000, 20, 20)
-            yield
+            async with warming(services):
+                yield
         finally:
             await services.close()
 
