@@ -11,7 +11,7 @@ from tests.bulk.support import ASYNC, NDJSON, begun, ended, lines, manifest
 from tests.fhir.support import patient
 from tests.support.process import Served, served
 
-ENOUGH = 6_000
+ENOUGH = 20_000
 """Lines that no machine imports between two questions for the progress."""
 
 
