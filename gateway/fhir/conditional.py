@@ -15,11 +15,10 @@ from gateway.errors import FhirError
 from gateway.fhir.call import Call, Query
 from gateway.fhir.search import refusal
 from gateway.store import BadParameter, Transaction, Version
+from gateway.store.retry import ATTEMPTS, step_aside
 from gateway.store.search.syntax import RESULT, parse
 
 LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
-ATTEMPTS = 4
-"""How often an act is tried when another writer was quicker, and the caller did not say which version it means."""
 QUICKER = frozenset({"GF-204", "GF-209"})
 
 Made = TypeVar("Made")
@@ -86,10 +85,11 @@ class SeveralMatches(FhirError):
 
 async def until_quiet(act: Callable[[], Awaitable[Made]], *, sure: bool) -> Made:
     """Do an act again when another writer was quicker; not where the caller named a version (`sure`)."""
-    for _ in range(ATTEMPTS - 1):
+    for attempt in range(ATTEMPTS - 1):
         try:
             return await act()
         except FhirError as error:
             if sure or error.refusal.number not in QUICKER:
                 raise
+        await step_aside(attempt)
     return await act()

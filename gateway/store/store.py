@@ -19,6 +19,7 @@ from .migrate import current, head, migrate
 from .model import Also, Audits, Change, Connection, Judged, Page, Query, Remote, Version
 from .pool import Pool, connect, translated
 from .reindex import Progress, Site
+from .retry import ATTEMPTS, step_aside
 from .rows import Batch
 from .search.run import numbers, run
 from .search.syntax import Search, named_types, parse
@@ -31,8 +32,6 @@ SEARCHES = 8
 """Connections for searches that are planned anew each time."""
 KEYS_PER_DRAW = 1000
 """The increment of the sequence `resource_key`."""
-ATTEMPTS = 5
-"""How often a write is planned anew when another writer was quicker."""
 IDENTITIES = frozenset({"resource_identity", "resource_version_identity", "validation_identity"})
 
 
@@ -100,6 +99,7 @@ class Store:
         for attempt in range(ATTEMPTS - 1):
             with suppress(Outrun):
                 return await self._write(place, changes, audits, also, sure=attempt > 0)
+            await step_aside(attempt)
         return await self._write(place, changes, audits, also, sure=True)
 
     async def _write(
