@@ -10,6 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("expression", metavar="EXPR", help="a FHIRPath expression")
     parser.add_argument("file", metavar="FILE", help="a FHIR resource as JSON; - reads standard input")
+    parser.add_argument("--strict", action="store_true", help="refuse steps by an order that is not defined")
     parser.add_argument("--trace", action="store_true", help="show what trace() is given on standard error")
 
 
@@ -22,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     if args.trace:
         variables["trace"] = lambda name, values: print(f"{name}: {_line(encode, values)}", file=sys.stderr)
     try:
-        fhirpath.compile(args.expression)
+        fhirpath.compile(args.expression, strict=args.strict)
         raw = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
         resource = decode(raw)
         name = resource.get("resourceType")

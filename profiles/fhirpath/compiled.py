@@ -10,6 +10,7 @@ from profiles.fhirpath.errors import FHIRPathError
 from profiles.fhirpath.model import UNTYPED, Type, fhir_type, is_fhir_type, type_of_resource
 from profiles.fhirpath.parser import parse
 from profiles.fhirpath.static import check
+from profiles.fhirpath.strict import check_order
 from profiles.fhirpath.syntax import Node
 from profiles.fhirpath.typed import BAILS, Runner, Typed, compile_typed
 from profiles.fhirpath.values import EMPTY, Items, Json, truth, type_of, unwrap, wrap
@@ -132,22 +133,30 @@ def _root(resource: Any, type_: Type | None) -> Items:
     return wrap(resource)
 
 
-def compile(expr: str, type: str | None = None, functions: Mapping[str, HostFunction] | None = None) -> Expression:
+def compile(
+    expr: str, type: str | None = None, functions: Mapping[str, HostFunction] | None = None, strict: bool = False
+) -> Expression:
     """Compile an expression, for resources or elements of `type` if named (`Patient`, `Period`, `Patient.contact`).
 
     `functions` maps names to host functions `f(focus: list, *args: list) -> list` on Python values. Raises
     FHIRPathError with the column for a bad expression: always for syntax, unknown functions, types and wrong
-    arity, and with `type` also for elements that it does not have.
+    arity, and with `type` also for elements that it does not have. `strict` refuses what depends on an order that the
+    specification leaves open (`children().first()`; here children come in the order of the JSON).
     """
-    return _compiled(expr, type, tuple(sorted(functions.items())) if functions else ())
+    return _compiled(expr, type, tuple(sorted(functions.items())) if functions else (), strict)
 
 
 @lru_cache(CACHED)
-def _compiled(expr: str, type_name: str | None, functions: tuple[tuple[str, Callable[..., Any]], ...]) -> Expression:
+def _compiled(
+    expr: str, type_name: str | None, functions: tuple[tuple[str, Callable[..., Any]], ...], strict: bool
+) -> Expression:
     if type_name is not None and not is_fhir_type(type_name):
         raise FHIRPathError(f"there is no FHIR type {type_name}", 1)
     type_ = fhir_type(type_name) if type_name else None
-    return Expression(expr, parse(expr), type_, Compiler(dict(functions)))
+    tree = parse(expr)
+    if strict:
+        check_order(tree)
+    return Expression(expr, tree, type_, Compiler(dict(functions)))
 
 
 def evaluate(expr: str, resource: Any, /, **variables: Any) -> list[Any]:

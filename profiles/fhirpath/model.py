@@ -213,7 +213,12 @@ class Specifier(NamedTuple):
 
     def selects(self, type_: Type) -> bool:
         """`as`, `ofType`: as `is`, but a primitive only of exactly this type (HL7's suite, testFHIRPathAsFunction)."""
-        return type_ in self.types if type_.primitive else self.covers(type_)
+        return any(selects(t, type_) for t in self.types)
+
+
+def selects(wanted: Type, type_: Type) -> bool:
+    """Whether `as(wanted)` lets a type through: itself or one derived from it, but of primitives only itself."""
+    return type_ is wanted if type_.primitive else wanted in type_.ancestors
 
 
 def specifier(text: str) -> Specifier | None:

@@ -202,10 +202,15 @@ class Conditions(Paths):
         value = self.value(operand, me)
         if not kinds or value.clauses:
             raise Untypable
-        if value.choice is None and value.type is not None and not value.type.open:
-            holds = kinds[0] in value.type.ancestors
-            return value.exists if holds is want else "False"
-        narrowed = self.narrow(value, kinds[0]).exists
+        wanted = kinds[0]
+        if value.choice is not None:
+            narrowed = self.among(value, wanted, [(k, t) for k, t in value.choice.keys if wanted in t.ancestors]).exists
+        elif value.type is None or value.type.open:
+            narrowed = self.narrow(value, wanted).exists
+        elif wanted is not value.type and value.type in wanted.ancestors:
+            raise Untypable
+        else:
+            return value.exists if (wanted in value.type.ancestors) is want else "False"
         return narrowed if want else f"(({value.exists}) and not ({narrowed}))"
 
     def _is_target(self, resolve: Call, me: Value, kinds: list[Type], want: bool) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from profiles.fhirpath.engine import resolve_type, type_argument
-from profiles.fhirpath.model import SYSTEM, Type, choice_key, fhir_type, is_fhir_type
+from profiles.fhirpath.model import SYSTEM, Type, fhir_type, is_fhir_type, selects
 from profiles.fhirpath.syntax import (
     Binary,
     Call,
@@ -20,7 +20,7 @@ from profiles.fhirpath.syntax import (
     Union,
 )
 from profiles.fhirpath.typed.texts import TEXTS
-from profiles.fhirpath.typed.value import TEXTUAL, Names, Untypable, Value, get, has, keys_of, system
+from profiles.fhirpath.typed.value import TEXTUAL, Names, Untypable, Value, get, has, keys_of, names_of, system
 
 _EXTERNAL = {
     "ucum": "http://unitsofmeasure.org",
@@ -113,14 +113,7 @@ class Paths:
         if value.code == "None":
             return value
         if value.choice is not None:
-            key = choice_key(value.choice.name, type_.name)
-            if (key, type_) not in value.choice.keys:
-                return Value("None", type_, present="False")
-            present = has(value.owner, (key, f"_{key}") if type_.primitive else (key,))
-            code = get(value.owner, key)
-            if value.clauses:
-                return Value(code, type_, (*value.clauses[:-1], f"if {present}"))
-            return Value(code, type_, present=present)
+            return self.among(value, type_, [(k, t) for k, t in value.choice.keys if selects(type_, t)])
         if value.type is None:
             raise Untypable
         if value.type is type_ or (not type_.primitive and type_ in value.type.ancestors):
@@ -131,6 +124,19 @@ class Paths:
             each = self.names.each(value)
             return Value(each.code, type_, (*each.clauses, f"if {each.code}.get('resourceType') == {type_.name!r}"))
         return Value(f"fp_resource({value.code}, {type_.name!r})", type_)
+
+    def among(self, value: Value, type_: Type, keys: list[tuple[str, Type]]) -> Value:
+        """Those of a choice's items that are under some of its keys, all of which hold `type_`."""
+        if not keys:
+            return Value("None", type_, present="False")
+        present = has(value.owner, names_of(keys))
+        first = keys[0][0]
+        many = len(keys) > 1
+        code = f"fp_pick({value.owner}, {tuple(k for k, _ in keys)!r})" if many else get(value.owner, first)
+        kind = type_ if many else keys[0][1]
+        if value.clauses:
+            return Value(code, kind, (*value.clauses[:-1], f"if {present}"))
+        return Value(code, kind, present=present)
 
     def where(self, value: Value, criteria: Node) -> Value:
         """The items that fulfil a condition."""

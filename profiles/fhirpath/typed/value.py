@@ -1,5 +1,6 @@
 """What a sub-expression is in generated Python: one value or None, or the clauses of a comprehension."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -99,7 +100,12 @@ class Names:
 
 def keys_of(element: Element) -> tuple[str, ...]:
     """The JSON keys whose presence makes the element exist."""
-    return tuple(name for key, type_ in element.keys for name in ((key, f"_{key}") if type_.primitive else (key,)))
+    return names_of(element.keys)
+
+
+def names_of(keys: Iterable[tuple[str, Type]]) -> tuple[str, ...]:
+    """JSON keys, with those of primitives' ids and extensions."""
+    return tuple(name for key, type_ in keys for name in ((key, f"_{key}") if type_.primitive else (key,)))
 
 
 def has(owner: str, keys: tuple[str, ...]) -> str:

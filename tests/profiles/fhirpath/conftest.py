@@ -12,6 +12,10 @@ def patient() -> dict[str, Any]:
         "resourceType": "Patient",
         "id": "siti",
         "active": True,
+        "extension": [
+            {"url": "http://example.org/age", "valueAge": {"value": 38, "unit": "tahun", "code": "a"}},
+            {"url": "http://example.org/key", "valueUuid": "urn:uuid:c757873d-ec9a-4326-a141-556f43239520"},
+        ],
         "identifier": [
             {"use": "official", "system": "https://fhir.kemkes.go.id/id/nik", "value": "3171234509870001"},
             {"system": "http://sys-ids.kemkes.go.id/mr/10000004", "value": "RM-0042"},

@@ -81,6 +81,29 @@ def test_what_cannot_be_evaluated_is_told_with_its_place(expression: str, column
     assert caught.value.column == column
 
 
+@pytest.mark.parametrize(
+    ("expression", "column"),
+    [
+        ("children().first()", 12),
+        ("name.descendants().where($this is string)[0]", 42),
+        ("(name.given | name.family).take(1)", 28),
+        ("active or name.combine(contact.name).given.last().exists()", 44),
+    ],
+)
+def test_strict_evaluation_wants_an_order_to_pick_by(expression: str, column: int, patient: dict[str, Any]) -> None:
+    with pytest.raises(FHIRPathError, match="order") as caught:
+        compile(expression, "Patient", strict=True)
+    assert caught.value.column == column
+    compile(expression, "Patient")(patient)
+
+
+@pytest.mark.parametrize(
+    "expression", ["name.skip(1).given", "(name.family | telecom.value).sort().first()", "children().count().first()"]
+)
+def test_strict_evaluation_takes_what_has_an_order(expression: str, patient: dict[str, Any]) -> None:
+    assert len(compile(expression, "Patient", strict=True)(patient)) == 1
+
+
 def test_a_search_expression_may_speak_of_other_types() -> None:
     found = compile("Patient.birthDate | Person.birthDate | RelatedPerson.birthDate", "Patient")
     assert found({"resourceType": "Patient", "birthDate": "2001"}) == ["2001"]

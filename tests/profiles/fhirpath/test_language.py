@@ -118,7 +118,7 @@ PATHS = [
     ("generalPractitioner.where(resolve() is Practitioner).reference", ["Practitioner/dr-1"]),
     ("contained.ofType(Organization).name", ["Klinik Melati"]),
     ("contained.is(DomainResource)", [True]),
-    ("descendants().where($this is code)", ["female", "official", "official", "nickname", "phone", "email", "phone"]),
+    ("descendants().where($this is code).distinct()", ["female", "official", "nickname", "phone", "email", "a"]),
     ("children().count() > 10", [True]),
     ("Observation.status", []),
     ("%resource.id | %context.id | %rootResource.id", ["siti"]),
@@ -127,6 +127,9 @@ PATHS = [
     ("type().name | gender.type().name | 1.type().namespace", ["Patient", "code", "System"]),
     ("gender.is(string) and gender.is(System.String).not()", [True]),
     ("gender.as(string)", []),
+    ("extension.value.ofType(Quantity).code", ["a"]),
+    ("extension.select(value is uri)", [False, True]),
+    ("extension.value.ofType(uri)", []),
 ]
 FUNCTIONS = [
     ("(1 | 2 | 3).aggregate($total + $this, 0)", [6]),
