@@ -18,6 +18,9 @@ DATA = Path(__file__).parent / "data"
 NATIVE = ("Attachment", "Bundle", "Coding", "Observation", "Quantity", "SearchParameter")
 """Types whose own rules need more than a condition: the context judges them after the generated function."""
 
+UNCONTAINING = ("Bundle", "Parameters", "Binary")
+"""Resources that contain none."""
+
 
 class Invariant(NamedTuple):
     """One condition on a value of `type` (a type name or the path of a backbone element)."""

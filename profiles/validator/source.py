@@ -1,7 +1,7 @@
-"""Python source under construction: the one template of which the fast function and its reporting twin are made.
+"""Python source under construction: functions that answer yes or no, and their reporting twins.
 
-The fast function `f_…(o, c)` answers yes or no without a path or an allocation. Its twin `r_…(o, p, c)` makes the same
-tests in the same order, says each failure to the context `c` with its path, and goes on.
+The fast function `f_…(o, c)` answers without a path or an allocation. Its twin `r_…(o, p, c)` judges the same, says
+each failure to the context `c` with its path, and goes on.
 """
 
 from collections.abc import Iterable, Iterator
