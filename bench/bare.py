@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import uvicorn
-from samples import SAMPLE, bundle, observation, searches
+from samples import SAMPLE, VISITS, observation, searches, visits
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -46,7 +46,9 @@ class Bare:
         self.facility = self.store._facilities[settings.facilities[0].slug].number
         self.keys = Keys()
         self.observation = await self._rows([observation(SAMPLE)])
-        self.bundle = await self._rows([entry["resource"] for entry in bundle(SAMPLE)["entry"]])
+        self.visits = {
+            count: await self._rows([entry["resource"] for entry in visits(SAMPLE, count)["entry"]]) for count in VISITS
+        }
         self.searches = {name: await self._statements(address) for name, address in searches(SAMPLE).items()}
 
     async def close(self) -> None:
@@ -77,13 +79,14 @@ class Bare:
         kind, _, query = address.partition("?")
         pairs = [(name, value) for name, _, value in (part.partition("=") for part in query.split("&"))]
         async with self.store._pool.connection() as one, self.store._planned.connection() as two:
+            # both are idle again for the search, and the last given back is the first given out
+            self.store._pool.give_back(one)
+            self.store._planned.give_back(two)
+            await self.store.search("default", kind, pairs)  # now the driver has asked for the types that it met
             with one.query_logger(kept), two.query_logger(planned):
-                # both are idle again for the search, and the last given back is the first given out
-                self.store._pool.give_back(one)
-                self.store._planned.give_back(two)
                 await self.store.search("default", kind, pairs)
-                self.store._pool._idle.remove(one)
-                self.store._planned._idle.remove(two)
+            self.store._pool._idle.remove(one)
+            self.store._planned._idle.remove(two)
         return said
 
     async def read(self, request: Request) -> Response:
@@ -103,19 +106,20 @@ class Bare:
 
     async def transaction(self, request: Request) -> Response:
         """The rows of a Bundle and its AuditEvent."""
-        return await self._write(request, self.bundle)
+        return await self._write(request, self.visits[int(request.path_params["count"])])
 
     async def search(self, request: Request) -> Response:
         """The statements of one search, and its contents strung together."""
-        number, found = request.query_params["n"], []
+        number, contents, keys = request.query_params["n"], [], []
         for idle, statement, given in self.searches[request.path_params["name"]]:
             connection = idle.pop()
             try:
-                rows = await connection.fetch(statement, *(_meant(value, number) for value in given))
+                rows = await connection.fetch(statement, *(_meant(value, number, keys) for value in given))
             finally:
                 idle.append(connection)
-            found += [value for row in rows for value in row.values() if isinstance(value, bytes)]
-        return Response(b'{"resourceType":"Bundle","entry":[' + b",".join(found) + b"]}", media_type=JSON)
+            contents += [row["content"] for row in rows]
+            keys = keys or [row["key"] for row in rows]
+        return Response(b'{"resourceType":"Bundle","entry":[' + b",".join(contents) + b"]}", media_type=JSON)
 
     async def _write(self, request: Request, like: Batch) -> Response:
         await request.body()
@@ -136,10 +140,11 @@ class Bare:
         return Response(like.rows["resource_version"][0][7], 201, media_type=JSON)
 
 
-def _meant(value: Any, number: str) -> Any:
+def _meant(value: Any, number: str, keys: list[int]) -> Any:
+    """A value of the sample's statement for another person; a list of numbers is the keys of the page found before."""
     if isinstance(value, str):
         return value.replace(SAMPLE, number)
-    return [_meant(item, number) for item in value] if isinstance(value, list) else value
+    return keys if isinstance(value, list) and isinstance(value[0], int) else value
 
 
 def app() -> Starlette:
@@ -155,7 +160,7 @@ def app() -> Starlette:
     routes = [
         Route("/Patient/{id}", bare.read),
         Route("/Observation", bare.create, methods=["POST"]),
-        Route("/", bare.transaction, methods=["POST"]),
+        Route("/visits/{count}", bare.transaction, methods=["POST"]),
         Route("/search/{name}", bare.search),
     ]
     return Starlette(routes=routes, lifespan=lifespan)

@@ -7,6 +7,8 @@ another by exchanging it.
 from typing import Any
 
 SAMPLE = "00000007"
+VISITS = (1, 20)
+"""In one transaction."""
 MRN = "https://rs.example/mrn"
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
@@ -56,28 +58,24 @@ def encounter(n: str, subject: str) -> dict[str, Any]:
     }
 
 
-def bundle(n: str) -> dict[str, Any]:
-    """A visit as a transaction of ten resources: a person, an encounter, eight observations."""
-    person = "urn:uuid:5d3f8a52-6b1e-4d8c-9a51-7e2f4c000001"
-    resources = [patient(n), encounter(n, person), *(observation(n, person) for _ in range(8))]
-    addresses = [person, *(f"{person[:-2]}{i:02}" for i in range(2, 11))]
-    entries = [
-        {"fullUrl": address, "resource": resource, "request": {"method": "POST", "url": resource["resourceType"]}}
-        for address, resource in zip(addresses, resources, strict=True)
-    ]
-    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-
-
-def seed(first: int, last: int) -> dict[str, Any]:
-    """Persons `first` to `last` with ids of their own, each with four observations, as one transaction."""
+def visits(n: str, count: int) -> dict[str, Any]:
+    """Visits of persons `n` as one transaction, ten resources each: a person, an encounter, eight observations."""
     entries = []
-    for n in map(number, range(first, last)):
-        entries.append(
-            {"resource": {**patient(n), "id": f"p{n}"}, "request": {"method": "PUT", "url": f"Patient/p{n}"}}
-        )
-        post = {"method": "POST", "url": "Observation"}
-        entries += [{"resource": observation(n), "request": post} for _ in range(4)]
+    for visit in range(count):
+        addresses = [f"urn:uuid:5d3f8a52-6b1e-4d8c-9a51-7e2f4c{visit * 10 + i:06}" for i in range(10)]
+        person = addresses[0]
+        resources = [patient(n), encounter(n, person), *(observation(n, person) for _ in range(8))]
+        entries += [
+            {"fullUrl": address, "resource": resource, "request": {"method": "POST", "url": resource["resourceType"]}}
+            for address, resource in zip(addresses, resources, strict=True)
+        ]
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+def person(n: int) -> list[dict[str, Any]]:
+    """Person `n` with an id of its own and four observations without: what every store is filled with."""
+    name = number(n)
+    return [{**patient(name), "id": f"p{name}"}, *(observation(name) for _ in range(4))]
 
 
 def searches(n: str) -> dict[str, str]:
