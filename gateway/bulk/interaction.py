@@ -27,7 +27,8 @@ async def run(services: "Services", job: Job, call: Call) -> list[File]:
     from gateway.fhir.routes import find
 
     place = files.prepared(services.settings.home, job.id, str(job.claims))
-    route, *_ = find(call.method, call.path)
+    asked = find(call.method, call.path)
+    route, call.compartment = asked.route, asked.compartment
     with files.writing(place) as output:
         while True:
             answer = await route.handler(call)
@@ -38,5 +39,5 @@ async def run(services: "Services", job: Job, call: Call) -> list[File]:
                 return await output.close()
             job.progress = f"{output.lines} pages"
             # a form's parameters are in the link, too
-            route, *_ = find("GET", call.path.removesuffix("/_search"))
+            route = find("GET", call.path.removesuffix("/_search")).route
             call.view, call.query = view(parse_qsl(urlsplit(following).query, keep_blank_values=True))

@@ -31,7 +31,7 @@ class Call:
     """What is asked. `query` holds the parameters that belong to the interaction itself (not `_format` and its like).
 
     `base` is the URL of the facility's FHIR root; `resource` is set where the body came decoded (Bundle entries);
-    `receive` brings the body of a route that is `raw`.
+    `receive` brings the body of a route that is `raw`; `compartment` restricts a search to the members of one.
     """
 
     services: "Services"
@@ -52,6 +52,7 @@ class Call:
     request_id: str
     body: bytes = b""
     receive: Receive | None = None
+    compartment: tuple[str, str] | None = None
     resource: Resource | None = None
     warnings: list[FhirError] = field(default_factory=list)
 

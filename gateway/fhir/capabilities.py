@@ -11,10 +11,11 @@ from typing import Any
 
 from gateway.errors import FhirError
 from gateway.fhir.call import Answer, Call
+from gateway.fhir.patch import MEDIA, MERGE_MEDIA
 from gateway.security.audit import instant
 from gateway.store.search.syntax import parameters
 from gateway.subscriptions.topics import topics as subscribable
-from profiles.definitions import RESOURCE_TYPES, search_parameters
+from profiles.definitions import RESOURCE_TYPES, compartments, search_parameters
 from profiles.fhirjson import Resource
 
 STARTED = datetime.now(UTC)
@@ -62,7 +63,7 @@ def statement(base: str, name: str) -> Resource:
         "implementation": {"description": name, "url": base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json", "application/fhir+xml", "xml"],
-        "patchFormat": ["application/json-patch+json", "application/fhir+json", "application/fhir+xml"],
+        "patchFormat": [MEDIA, MERGE_MEDIA, "application/fhir+json", "application/fhir+xml"],
         "rest": [_rest()],
     }
 
@@ -87,6 +88,7 @@ def _rest() -> dict[str, Any]:
             if there
         ],
         "operation": _operations(route for route in ROUTES if route.shape == route.code),
+        "compartment": list(compartments().values()),
     }
 
 

@@ -70,8 +70,8 @@ def _read(call: Call, index: int, row: dict[str, Any]) -> Entry:
     method = request["method"]
     resource = row.get("resource")
     path, _, query = _relative(call.base, request["url"]).partition("?")
-    route, kind, identity, version = find(method, unquote(path).strip("/"))
-    if not kind:
+    route, kind, identity, version, compartment = find(method, unquote(path).strip("/"))
+    if not kind and not compartment:
         raise FhirError("GF-509", element="url", value=request["url"], wanted="Type, Type/id or Type?criteria")
     if resource is None and method in WITH_RESOURCE:
         raise FhirError("GF-504", method=method)
@@ -89,11 +89,12 @@ def _read(call: Call, index: int, row: dict[str, Any]) -> Entry:
         query=parameters,
         view=how,
         headers=headers,
+        compartment=compartment,
         body=b"",
         resource=resource,
         warnings=[],
     )
-    allow(call.who, call.facility.slug, route.letter, kind, route.code)
+    allow(call.who, call.facility.slug, route.letter, kind or "*", route.code)
     return Entry(index, row.get("fullUrl", ""), one, route)
 
 

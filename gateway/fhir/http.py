@@ -18,7 +18,7 @@ from gateway.bulk.kickoff import later
 from gateway.errors import FhirError, language
 from gateway.fhir.bundles import http_date
 from gateway.fhir.call import Answer, Call, Query
-from gateway.fhir.routes import Route, find
+from gateway.fhir.routes import Address, Route, find
 from gateway.fhir.view import PLAIN, View, prefer, pretty, view
 from gateway.security.door import allow, remote
 from gateway.services import Services
@@ -71,10 +71,11 @@ class FhirRoot:
         """One request. What is raised is answered by the door."""
         path: str = scope["path"][len(self._prefix) :].strip("/")
         method: str = scope["method"]
-        route, kind, identity, version = find(method, path)
-        scope["shape"] = f"{kind}{route.shape[4:]}" if kind else route.shape
+        asked = find(method, path)
+        route, kind = asked.route, asked.type
+        scope["shape"] = asked.shape
         scope["facility"] = self._facility.slug
-        call = self._call(scope, route, path, kind, identity, version)
+        call = self._call(scope, path, asked)
         if call.who is not None:
             allow(call.who, self._facility.slug, route.letter, kind or "*", route.code)
         if route.raw:
@@ -94,7 +95,7 @@ class FhirRoot:
         """What gives the request its whole time anew."""
         return partial(scope["deadlines"].renew, self._services.settings.request_timeout_s)
 
-    def _call(self, scope: Scope, route: Route, path: str, kind: str, identity: str, version: str) -> Call:
+    def _call(self, scope: Scope, path: str, asked: Address) -> Call:
         headers = dict(scope["headers"])
         accept = headers.get(b"accept")
         raw_query: bytes = scope["query_string"]
@@ -102,28 +103,29 @@ class FhirRoot:
         query: Query = []
         if raw_query:
             how, query = view(_pairs(raw_query))
-        if accept is not None and not route.raw and not how.format and media.accepted(accept) == "xml":
+        if accept is not None and not asked.route.raw and not how.format and media.accepted(accept) == "xml":
             how = how._replace(format="xml")
         preferred = headers.get(b"prefer")
-        asked = headers.get(b"accept-language")
+        lang = headers.get(b"accept-language")
         default = self._services.settings.language
         return Call(
             services=self._services,
             facility=self._facility,
             who=scope["principal"],
-            lang=default if asked is None else _language(asked, default),
+            lang=default if lang is None else _language(lang, default),
             base=self._base(scope, headers),
             method=scope["method"],
             path=path,
-            type=kind,
-            id=identity,
-            version=version,
+            type=asked.type,
+            id=asked.id,
+            version=asked.version,
             query=query,
             headers=headers,
             view=how,
             prefer=prefer(preferred or b""),
             remote=remote(scope),
             request_id=scope["request_id"],
+            compartment=asked.compartment,
         )
 
     def _base(self, scope: Scope, headers: dict[bytes, bytes]) -> str:

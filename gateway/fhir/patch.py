@@ -1,6 +1,6 @@
-"""patch and conditional patch, as JSON Patch or FHIRPath Patch.
+"""patch and conditional patch, as JSON Patch, JSON Merge Patch or FHIRPath Patch.
 
-Source: https://hl7.org/fhir/R4/http.html#patch, RFC 6902, https://hl7.org/fhir/R4/fhirpatch.html
+Source: https://hl7.org/fhir/R4/http.html#patch, RFC 6902, RFC 7396, https://hl7.org/fhir/R4/fhirpatch.html
 """
 
 import base64
@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from gateway.errors import FhirError
-from gateway.fhir import fhirpathpatch, jsonpatch
+from gateway.fhir import fhirpathpatch, jsonpatch, mergepatch
 from gateway.fhir.call import Answer, Call
 from gateway.fhir.conditional import criteria, exclusively, until_quiet
 from gateway.fhir.operations.operation import refuse_broken
@@ -21,8 +21,11 @@ from profiles.fhirjson import Resource
 from profiles.validator import Issue
 
 MEDIA = "application/json-patch+json"
+MERGE_MEDIA = "application/merge-patch+json"
 FHIR_MEDIA = "application/fhir+json"
-WANTED = f"{MEDIA}, or FHIRPath Patch as {FHIR_MEDIA} or application/fhir+xml"
+PLAIN_MEDIA = "application/json"
+"""What some clients call any of them: an array is a JSON Patch, Parameters are a FHIRPath Patch, the rest is merged."""
+WANTED = f"{MEDIA}, {MERGE_MEDIA}, or FHIRPath Patch as {FHIR_MEDIA} or application/fhir+xml"
 
 Patch = Callable[[Resource], Resource]
 """Makes the patched copy of a resource, or raises FhirError."""
@@ -67,35 +70,55 @@ async def before(call: Call, transaction: Transaction, identity: str) -> Version
 
 
 def read_patch(call: Call) -> Patch:
-    """The patch: the body, a JSON Patch or Parameters; in a Bundle a Binary that holds the one, or the other.
+    """The patch: the body, a JSON Patch, JSON Merge Patch or Parameters; in a Bundle a Binary that holds one, or the
+    last.
 
     Raises FhirError GF-105, GF-301, GF-305, GF-310.
     """
-    body = call.body
-    if call.resource is None and call.header(b"content-type").partition(";")[0].strip().lower() == FHIR_MEDIA:
+    media = _media(call.header(b"content-type"))
+    if call.resource is None and media == FHIR_MEDIA:
         call.resource = call.json()
     if call.resource is None:
-        call.expect_media((MEDIA,), WANTED)
-    elif call.resource.get("resourceType") == "Parameters":
-        refuse_broken(call, call.resource)
-        return partial(fhirpathpatch.apply, fhirpathpatch.steps(call.resource))
-    else:
-        body = _in_binary(call.resource)
+        call.expect_media((MEDIA, MERGE_MEDIA, PLAIN_MEDIA), WANTED)
+        return _json_patch(call, media, call.body)
+    if call.resource.get("resourceType") == "Parameters":
+        return _fhirpath_patch(call, call.resource)
+    return _json_patch(call, *_in_binary(call.resource))
+
+
+def _media(header: str) -> str:
+    return header.partition(";")[0].strip().lower()
+
+
+def _fhirpath_patch(call: Call, parameters: Resource) -> Patch:
+    refuse_broken(call, parameters)
+    return partial(fhirpathpatch.apply, fhirpathpatch.steps(parameters))
+
+
+def _json_patch(call: Call, media: str, body: bytes) -> Patch:
     # wrapped as a member, the array passes the same limits as a resource does
     wrapped = replace(call, body=b'{"patch":' + (body or b"null") + b"}").json()
     if len(wrapped) != 1:
         raise FhirError("GF-305", reason="more than one JSON value")
-    return partial(jsonpatch.apply, wrapped["patch"])
+    patch = wrapped["patch"]
+    if media == PLAIN_MEDIA and isinstance(patch, dict):
+        if patch.get("resourceType") == "Parameters":
+            return _fhirpath_patch(call, patch)
+        media = MERGE_MEDIA
+    return partial(mergepatch.apply if media == MERGE_MEDIA else jsonpatch.apply, patch)
 
 
-def _in_binary(resource: Resource) -> bytes:
+def _in_binary(resource: Resource) -> tuple[str, bytes]:
     """Source: https://hl7.org/fhir/R4/http.html#jsonpatch (in a Bundle, a JSON Patch travels as a Binary)"""
-    if resource.get("resourceType") != "Binary" or resource.get("contentType") != MEDIA:
+    media = resource.get("contentType")
+    if resource.get("resourceType") != "Binary" or media not in (MEDIA, MERGE_MEDIA):
         raise FhirError(
-            "GF-105", format=str(resource.get("resourceType")), wanted=f"Parameters, or a Binary of {MEDIA}"
+            "GF-105",
+            format=str(resource.get("resourceType")),
+            wanted=f"Parameters, or a Binary of {MEDIA} or {MERGE_MEDIA}",
         )
     try:
-        return base64.b64decode(resource.get("data", ""), validate=True)
+        return media, base64.b64decode(resource.get("data", ""), validate=True)
     except (binascii.Error, TypeError, ValueError):
         raise FhirError("GF-305", reason="Binary.data is not base64") from None
 

@@ -25,7 +25,7 @@ from gateway.fhir import (
 from gateway.fhir.call import Answer, Call
 from gateway.fhir.operations.operation import HL7
 from gateway.fhir.operations.table import OPERATIONS
-from profiles.definitions import RESOURCE_TYPES
+from profiles.definitions import RESOURCE_TYPES, compartments
 
 Handler = Callable[[Call], Awaitable[Answer]]
 ID_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.")
@@ -43,6 +43,24 @@ class Route(NamedTuple):
     definition: str = ""
     types: frozenset[str] = frozenset()
     raw: bool = False
+
+
+class Address(NamedTuple):
+    """What a path below the FHIR root names. `compartment` is (Type, id) where the members of one are searched; `type`
+    is then the members' type, empty for all of them."""
+
+    route: Route
+    type: str = ""
+    id: str = ""
+    version: str = ""
+    compartment: tuple[str, str] | None = None
+
+    @property
+    def shape(self) -> str:
+        """The path without ids, for the access log."""
+        if self.compartment:
+            return self.route.shape.replace("Type", self.compartment[0]).replace("Member", self.type)
+        return f"{self.type}{self.route.shape[4:]}" if self.type else self.route.shape
 
 
 VALIDATE = f"{HL7}Resource-validate"
@@ -66,6 +84,10 @@ ROUTES = (
     Route("POST", "Type/_search", "search-type", "s", search.search_by_post),
     Route("GET", "", "search-system", "s", search.search),
     Route("POST", "_search", "search-system", "s", search.search_by_post),
+    Route("GET", "Type/id/Member", "search-type", "s", search.search),
+    Route("POST", "Type/id/Member/_search", "search-type", "s", search.search_by_post),
+    Route("GET", "Type/id/*", "search-system", "s", search.search),
+    Route("POST", "Type/id/*/_search", "search-system", "s", search.search_by_post),
     Route("GET", "metadata", "capabilities", "", capabilities.capabilities),
     Route("POST", "Type/$validate", "$validate", "", validate.validate, VALIDATE),
     Route("POST", "Type/id/$validate", "$validate", "r", validate.validate, VALIDATE),
@@ -101,8 +123,8 @@ for _each in ROUTES:
             _TABLE[_shape]["HEAD"] = _each
 
 
-def find(method: str, path: str) -> tuple[Route, str, str, str]:
-    """(route, type, id, version) of a path below the FHIR root.
+def find(method: str, path: str) -> Address:
+    """What a path below the FHIR root, and a method, ask for.
 
     Raises FhirError GF-101 (no such type), GF-102 (no such address), GF-103 (method), GF-107 (id), GF-112 (operation),
     GF-211 (a type that nobody changes).
@@ -110,21 +132,32 @@ def find(method: str, path: str) -> tuple[Route, str, str, str]:
     segments = [part for part in path.split("/") if part]
     first = segments[0] if segments else ""
     if first[:1] in ("", "_", "$") or first == "metadata":
-        return _route(method, "/".join(segments), path), "", "", ""
-    if first not in RESOURCE_TYPES:
-        _unknown_type(first, path)
+        return Address(_route(method, "/".join(segments), path))
+    _known_type(first, path)
     if first in IMMUTABLE and method in ("PUT", "PATCH", "DELETE"):
         raise FhirError("GF-211", type=first)
     if len(segments) == 1:
-        return _route(method, "Type", path), first, "", ""
+        return Address(_route(method, "Type", path), first)
     second = segments[1]
     if second[0] in "_$":
-        return _route(method, "/".join(("Type", *segments[1:])), path, first), first, "", ""
+        return Address(_route(method, "/".join(("Type", *segments[1:])), path, first), first)
     if len(second) > 64 or not ID_CHARACTERS.issuperset(second):
         raise FhirError("GF-107", value=second)
     if len(segments) == 4 and segments[2] == "_history":
-        return _route(method, "Type/id/_history/version", path), first, second, segments[3]
-    return _route(method, "/".join(("Type", "id", *segments[2:])), path, first), first, second, ""
+        return Address(_route(method, "Type/id/_history/version", path), first, second, segments[3])
+    if len(segments) > 2 and segments[2][0] not in "_$" and first in compartments():
+        return _in_compartment(method, path, *segments)
+    return Address(_route(method, "/".join(("Type", "id", *segments[2:])), path, first), first, second)
+
+
+def _in_compartment(method: str, path: str, name: str, identity: str, member: str, *rest: str) -> Address:
+    if member == "*":
+        kind = ""
+    else:
+        _known_type(member, path)
+        kind, member = member, "Member"
+    route = _route(method, "/".join(("Type", "id", member, *rest)), path)
+    return Address(route, kind, compartment=(name, identity))
 
 
 def _route(method: str, shape: str, path: str, kind: str = "") -> Route:
@@ -145,7 +178,9 @@ def _route(method: str, shape: str, path: str, kind: str = "") -> Route:
     return found
 
 
-def _unknown_type(name: str, path: str) -> None:
+def _known_type(name: str, path: str) -> None:
+    if name in RESOURCE_TYPES:
+        return
     if not name[:1].isupper():
         raise FhirError("GF-102", path=f"/{path}")
     nearest: Sequence[str] = get_close_matches(name, RESOURCE_TYPES, n=3, cutoff=0.5)

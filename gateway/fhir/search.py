@@ -1,4 +1,7 @@
-"""search of a type or of several, by GET or POST. Source: https://hl7.org/fhir/R4/http.html#search"""
+"""search of a type, of several, or of a compartment's members, by GET or POST.
+
+Source: https://hl7.org/fhir/R4/http.html#search, #vsearch
+"""
 
 import re
 from urllib.parse import parse_qsl, urlencode
@@ -8,25 +11,28 @@ from gateway.fhir import bundles
 from gateway.fhir.call import Answer, Call, Query
 from gateway.security.door import allow
 from gateway.store import BadParameter, Page
-from profiles.definitions import RESOURCE_TYPES
+from profiles.definitions import RESOURCE_TYPES, compartment
 
 INCLUSIONS = frozenset({"_include", "_revinclude"})
 WORDS = re.compile(r"[:.]")
+FHIRPY_COUNT = ("_totalMethod", "count")
+"""What fhirpy adds to `_count=0`: the name that Aidbox has for `_total=accurate`."""
 FORM = "application/x-www-form-urlencoded"
 
 
 async def search(call: Call) -> Answer:
-    """GET Type?parameters, or ?_type=A,B&parameters"""
+    """GET Type?parameters, ?_type=A,B&parameters, Patient/id/Type?parameters or Patient/id/*?parameters"""
     _may_ask(call)
     among = None if call.type else _searchable(call)
     only_total = call.view.summary == "count" or ("_count", "0") in call.query
     asked = call.query
     if only_total:
-        asked = [pair for pair in asked if pair[0] not in ("_count", "_total")]
+        asked = [pair for pair in asked if pair[0] not in ("_count", "_total") and pair != FHIRPY_COUNT]
         asked = [*asked, ("_count", "0"), ("_total", "accurate")]
     page, ignored = await _page(call, asked, among)
     shown = [pair for pair in call.query if pair[0] not in ignored]
-    call.audited("search-type" if call.type else "search-system", f"{call.type}?{urlencode(shown)}")
+    path = call.path.removesuffix("_search").rstrip("/")
+    call.audited("search-type" if call.type else "search-system", f"{path}?{urlencode(shown)}")
     how = [("_summary", call.view.summary)] if call.view.summary != "false" else []
     how += [("_elements", ",".join(call.view.elements))] if call.view.elements else []
     warnings = [*(error.issue(call.lang, "warning") for error in call.warnings), *map(_warning, page.warnings)]
@@ -35,7 +41,7 @@ async def search(call: Call) -> Answer:
         () if only_total else page.matches,
         [version for version in page.included if call.who.role.may("r", version.type)],
         query=[*shown, *how],
-        path=call.type,
+        path=path,
         total=page.total,
         following=None if only_total else page.next,
         issues=warnings,
@@ -58,9 +64,10 @@ def _searchable(call: Call) -> frozenset[str] | None:
             for kind in value.split(","):
                 allow(call.who, call.facility.slug, "s", kind, "search-system")
     may = call.who.role.may
-    return (
-        None if all(may("s", kind) for kind in RESOURCE_TYPES) else frozenset(k for k in RESOURCE_TYPES if may("s", k))
-    )
+    there = compartment(call.compartment[0]) if call.compartment else RESOURCE_TYPES
+    if not call.compartment and all(may("s", kind) for kind in there):
+        return None
+    return frozenset(kind for kind in there if may("s", kind))
 
 
 async def _page(call: Call, query: Query, among: frozenset[str] | None) -> tuple[Page, set[str]]:
@@ -69,7 +76,10 @@ async def _page(call: Call, query: Query, among: frozenset[str] | None) -> tuple
     while True:
         asked = [pair for pair in query if pair[0] not in ignored]
         try:
-            return await call.services.store.search(call.facility.slug, call.type, asked, among=among), ignored
+            page = await call.services.store.search(
+                call.facility.slug, call.type, asked, compartment=call.compartment, among=among
+            )
+            return page, ignored
         except BadParameter as bad:
             error = refusal(call.type or "every type", bad)
             if not call.prefer.lenient or bad.parameter in ignored or bad.parameter not in dict(asked):

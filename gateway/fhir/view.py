@@ -139,7 +139,7 @@ def _summary(kind: str, how: str) -> Tree:
 def _asked(kind: str, names: tuple[str, ...]) -> Tree:
     wanted = {name.removeprefix(f"{kind}.") for name in names}
     # elements of other types in a Bundle are asked for as Type.element
-    wanted = {name for name in wanted if name.partition(".")[0] not in definitions.RESOURCE_TYPES}
+    wanted = {name for name in wanted if name.partition(".")[0] not in definitions.RESOURCE_TYPES} - {"resourceType"}
     known = _names(kind)
     unknown = sorted(wanted - known)
     if unknown:

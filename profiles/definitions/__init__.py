@@ -144,16 +144,23 @@ def _shipped_extensions() -> frozenset[str]:
 
 
 @cache
-def compartment(name: str) -> Mapping[str, tuple[str, ...]]:
-    """Resource type → codes of the search parameters that put it into the compartment.
+def compartments() -> Mapping[str, str]:
+    """The names of the compartments (Patient, Encounter, Practitioner, RelatedPerson, Device) and their definitions."""
+    return {name: row["url"] for name, row in _compartments().items()}
 
-    Names: Patient, Encounter, Practitioner, RelatedPerson, Device; another raises KeyError.
-    """
+
+@cache
+def compartment(name: str) -> Mapping[str, tuple[str, ...]]:
+    """Resource type → codes of the search parameters that put it into the compartment. Raises KeyError."""
+    return {resource_type: tuple(codes) for resource_type, codes in _compartments()[name]["resource"].items()}
+
+
+@cache
+def _compartments() -> dict[str, Any]:
     from msgspec import json
 
     rows = [json.decode(line) for line in (DATA / "compartments.jsonl").read_bytes().splitlines()]
-    members = {row["code"]: row["resource"] for row in rows}[name]
-    return {resource_type: tuple(codes) for resource_type, codes in members.items()}
+    return {row["code"]: row for row in rows}
 
 
 R4 = Definitions()

@@ -1,6 +1,8 @@
-"""JSON Patch over HTTP and by itself (RFC 6902, with the examples of its appendix)."""
+"""JSON Patch and JSON Merge Patch, over HTTP and by themselves (RFC 6902 and 7396, with their examples)."""
 
 import asyncio
+import base64
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -8,8 +10,9 @@ import httpx
 import pytest
 
 from gateway.errors import FhirError
+from gateway.fhir import mergepatch
 from gateway.fhir.jsonpatch import apply
-from tests.fhir.support import create, error, patient
+from tests.fhir.support import bundle, create, entry, error, patient
 
 PATCH = {"Content-Type": "application/json-patch+json"}
 
@@ -109,7 +112,8 @@ async def test_a_patch_changes_all_or_nothing(client: httpx.AsyncClient) -> None
     await refused('[], "more": []', 400, "GF-305")
     await refused("[", 400, "GF-301")
     await refused("", 400, "GF-305")
-    error(await client.patch(address, json=[]), 415, "GF-105")
+    plain = {"Content-Type": "text/plain"}
+    error(await client.patch(address, content="[]", headers=plain), 415, "GF-105")
     error(await client.patch("/Patient/none", content="[]", headers=PATCH), 404, "GF-201")
     assert (await client.get(address)).json() == stored
 
@@ -123,3 +127,60 @@ async def test_patches_at_the_same_moment_are_all_kept(client: httpx.AsyncClient
     assert [answer.status_code for answer in answers] == [200] * 20
     now = (await client.get(f"/Patient/{stored['id']}")).json()
     assert len(now["address"]) == 21
+
+
+@pytest.mark.parametrize(
+    ("document", "patch", "expected"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ],
+)
+def test_a_merge_patch_does_what_its_standard_shows(document: Any, patch: Any, expected: Any) -> None:
+    before = repr(document)
+    assert mergepatch.apply(patch, document) == expected
+    assert repr(document) == before, "the source stays as it is"
+
+
+async def test_every_kind_of_patch_under_every_name(client: httpx.AsyncClient) -> None:
+    stored = await create(client, patient())
+    address = f"/Patient/{stored['id']}"
+
+    async def patched(body: Any, kind: str) -> Any:
+        answer = await client.patch(address, content=json.dumps(body), headers={"Content-Type": kind})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    operations = [{"op": "add", "path": "/active", "value": True}]
+    part = [
+        {"name": "type", "valueCode": "delete"},
+        {"name": "path", "valueString": "Patient.active"},
+    ]
+    parameters = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": part}]}
+    assert (await patched(operations, "application/json-patch+json"))["active"] is True
+    assert "active" not in await patched(parameters, "application/fhir+json")
+    assert (await patched(operations, "application/json"))["active"] is True
+    assert "active" not in await patched(parameters, "application/json; charset=utf-8")
+    merged = await patched({"active": True, "birthDate": None}, "application/merge-patch+json")
+    assert (merged["active"], "birthDate" in merged) == (True, False)
+    merged = await patched({"active": None}, "application/json")
+    assert ("active" in merged, merged["meta"]["versionId"]) == (False, "7")
+    for wrong in ([], "x", None):
+        answer = await client.patch(
+            address, content=json.dumps(wrong), headers={"Content-Type": "application/merge-patch+json"}
+        )
+        error(answer, 400, "GF-305")
+    error(await client.patch(address, json={"id": "other"}), 422, "GF-307")
+    data = base64.b64encode(b'{"active": true}').decode()
+    binary = {"resourceType": "Binary", "contentType": "application/merge-patch+json", "data": data}
+    answer = await client.post("", json=bundle(entry("PATCH", address[1:], binary)))
+    assert answer.status_code == 200, answer.text
+    assert (await client.get(address)).json()["active"] is True
