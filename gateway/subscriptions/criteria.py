@@ -18,7 +18,9 @@ from gateway.store.extract import HEAD_PARAMETERS, OF_TYPE, Plan, codes, plan
 from gateway.store.rows import INDEXES
 from gateway.store.search.arguments import Arguments
 from gateway.store.search.matching import NEGATIVE, PREFIXES, matcher
-from gateway.store.search.syntax import RESULT, Criterion, Parameter, parse, split, unescaped
+from gateway.store.search.parameters import RESULT
+from gateway.store.search.query import Criterion, Parameter, split, unescaped
+from gateway.store.search.syntax import parse
 from gateway.store.values import (
     NO_SYSTEM,
     UCUM_SYSTEM,

@@ -8,7 +8,7 @@ that was numbered before.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gateway.store import Connection
 
@@ -49,7 +49,7 @@ SELECT id, version, status, recording, origin, headers, events, delivered, sent 
 WHERE facility = $1 AND id = $2"""
 
 SOME = """
-SELECT number, act, focus, version, happened FROM subscription_event
+SELECT number, act, focus, version, happened, reason FROM subscription_event
 WHERE facility = $1 AND subscription = $2 AND number > $3 AND number <= coalesce($4, number)
 ORDER BY number LIMIT $5"""
 
@@ -99,6 +99,8 @@ class Event(NamedTuple):
     focus: str
     version: int
     happened: datetime
+    reason: Mapping[str, Any] | None = None
+    """Of a parked delivery: `code`, and why it waits by language."""
 
 
 class State(NamedTuple):
@@ -135,7 +137,8 @@ async def some(
     connection: Connection, facility: str, id: str, after: int, limit: int, until: int | None = None
 ) -> list[Event]:
     """Numbered events in their order, from the one behind `after`."""
-    return [Event(*row) for row in await connection.fetch(SOME, facility, id, after, until, limit)]
+    rows = await connection.fetch(SOME, facility, id, after, until, limit)
+    return [Event(*rest, json.loads(reason) if reason else None) for *rest, reason in rows]
 
 
 async def delivered(connection: Connection, facility: str, id: str, number: int) -> None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from msgspec import Raw
 
+from gateway.errors import Language
 from gateway.security.audit import instant
 from gateway.settings import Settings
 from gateway.subscriptions.events import Event, State
@@ -18,6 +19,8 @@ from profiles.fhirjson import Resource
 BUNDLE_PROFILE = f"{BACKPORT}backport-subscription-notification-r4"
 STATUS_PROFILE = f"{BACKPORT}backport-subscription-status-r4"
 
+REASONS = "urn:gapura:reason"
+"""System of the codes of `gateway/outbox/reasons.yaml`."""
 REQUEST = {"create": ("POST", "201"), "update": ("PUT", "200"), "delete": ("DELETE", "204"), "parked": ("GET", "200")}
 """What happened → the method that did it and the status that answered it, as a history Bundle must have them."""
 
@@ -42,11 +45,12 @@ def bundle(
     events: Sequence[Event] = (),
     contents: Mapping[int, bytes] | None = None,
     content: str = "",
+    lang: Language = "id",
 ) -> Resource:
     """A notification of one kind: handshake, heartbeat, event-notification or query-event.
 
     `content` is how much is told (of CONTENTS; the Subscription's own where it is empty); `contents` are the bytes of
-    the events' versions by event number, where they are told whole.
+    the events' versions by event number, where they are told whole; `lang` is the language of what is told in words.
     """
     content = content or wanted.content
     told = content != "empty"
@@ -56,7 +60,8 @@ def bundle(
         "request": {"method": "GET", "url": f"{root}/{wanted.reference}/$status"},
         "response": {"status": "200"},
     }
-    focuses = [_focus(event, root, (contents or {}).get(event.number)) for event in events] if told else []
+    words = lang if content == "full-resource" else None
+    focuses = [_focus(event, root, (contents or {}).get(event.number), words) for event in events] if told else []
     return {
         "resourceType": "Bundle",
         "id": str(uuid4()),
@@ -100,12 +105,23 @@ def _event(event: Event, root: str, *, told: bool) -> list[dict[str, Any]]:
     return parts
 
 
-def _focus(event: Event, root: str, content: bytes | None) -> dict[str, Any]:
+def _focus(event: Event, root: str, content: bytes | None, words: Language | None) -> dict[str, Any]:
     method, status = REQUEST[event.act]
     url = event.focus.partition("/")[0] if method == "POST" else event.focus
     entry: dict[str, Any] = {"fullUrl": f"{root}/{event.focus}"}
     if content is not None:
         entry["resource"] = Raw(content)
     entry["request"] = {"method": method, "url": url}
-    entry["response"] = {"status": status, "etag": f'W/"{event.version}"', "lastModified": instant(event.happened)}
+    response = {"status": status, "etag": f'W/"{event.version}"', "lastModified": instant(event.happened)}
+    entry["response"] = {**response, "outcome": _outcome(event.reason, words)} if event.reason else response
     return entry
+
+
+def _outcome(reason: Mapping[str, Any], words: Language | None) -> Resource:
+    """Why a delivery is parked: its code, and in words, which may name a person, where resources are told whole."""
+    details = {"coding": [{"system": REASONS, "code": reason["code"]}]}
+    told = {**details, "text": reason[words]} if words else details
+    return {
+        "resourceType": "OperationOutcome",
+        "issue": [{"severity": "error", "code": "processing", "details": told}],
+    }

@@ -137,7 +137,8 @@ class Notifier:
         if wanted.topic:
             state = case.state._replace(events=max(case.state.events, batch[-1].number))
             kind = "event-notification"
-            await self._post(case, notification.bundle(wanted, state, kind, case.root, batch, contents))
+            lang = self._settings.language
+            await self._post(case, notification.bundle(wanted, state, kind, case.root, batch, contents, lang=lang))
             return
         (event,) = batch
         if wanted.content == "empty":

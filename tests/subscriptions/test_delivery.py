@@ -1,5 +1,6 @@
 """Nothing lost: silent endpoints, restarts, other processes; what BPJS and the outbox themselves make happen."""
 
+import json
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ from fastapi import FastAPI
 
 from gateway.app import create_app
 from gateway.outbox import Planned, backoff, queue
+from gateway.outbox.reasons import reason
 from gateway.security import keys
 from gateway.services import Services
 from gateway.settings import Settings
@@ -204,10 +206,11 @@ async def test_a_sep_is_told_of_when_it_is_issued(client: httpx.AsyncClient, rec
     assert versions in (["1", "4"], ["1"]), "issued, and issued again after it was withdrawn"
 
 
-async def test_a_delivery_that_is_parked_is_told_of(
+async def test_a_delivery_that_is_parked_is_told_of_with_its_reason(
     client: httpx.AsyncClient, services: Services, receiver: Receiver
 ) -> None:
-    await subscribe(client, by_topic(receiver.url, "delivery-parked", "full-resource"))
+    why = reason("refused", "vclaim", "Peserta tidak aktif")
+    id = await subscribe(client, by_topic(receiver.url, "delivery-parked", "full-resource"))
     stored = await create(client, patient())
     reference, slug = f"Patient/{stored['id']}", services.default.slug
     row = Planned("nowhere", "test", "send", 0, reference, reference, 1)
@@ -216,10 +219,20 @@ async def test_a_delivery_that_is_parked_is_told_of(
 
     async def parked() -> bool:
         async with services.store.connection() as connection:
-            done = await connection.execute("UPDATE outbox SET state = 'parked' WHERE destination = 'nowhere'")
+            done = await connection.execute(
+                "UPDATE outbox SET state = 'parked', reason = $1::jsonb WHERE destination = 'nowhere'",
+                json.dumps(why.as_json()),
+            )
         return bool(done == "UPDATE 1")
 
     await until(parked)
     _, told = await hears(receiver, 2)
     assert told.status["events"][0]["focus"].endswith(reference)
-    assert told.json["entry"][1]["resource"] == stored
+    entry = told.json["entry"][1]
+    assert entry["resource"] == stored
+    (issue,) = entry["response"]["outcome"]["issue"]
+    assert issue["details"] == {"coding": [{"system": "urn:gapura:reason", "code": "refused"}], "text": why.id}
+    again = (await client.get(f"/Subscription/{id}/$events")).json()["entry"][1]["response"]["outcome"]
+    assert again["issue"][0]["details"]["text"] == why.en, "the client of these tests speaks English"
+    hidden = (await client.get(f"/Subscription/{id}/$events?content=id-only")).json()["entry"][1]["response"]["outcome"]
+    assert "text" not in hidden["issue"][0]["details"], "words may name a person"

@@ -79,6 +79,7 @@ WISHES = "delete from outbox_wish where facility = $1 and (source = any($2::text
 CROSSWALK = """
 delete from crosswalk where facility = (select id from facility where slug = $1) and local = any($2::text[])"""
 SENT = "delete from outbox_sent where facility = $1 and local = any($2::text[])"
+TOLD = "update subscription_event set reason = null where facility = $1 and focus = any($2::text[])"
 
 REASON = """
 {"code": "purged", "en": "The patient's record was removed for good", "id": "Rekam medis pasien dihapus permanen"}"""
@@ -121,7 +122,7 @@ async def _erase(transaction: Transaction, facility: str, keys: list[int], names
     for table in BY_KEY:
         await connection.execute(f"delete from {table} where resource = any($1::bigint[])", keys)
     await connection.execute("delete from resource where key = any($1::bigint[])", keys)
-    for statement in (ATTEMPTS, WISHES, CROSSWALK, SENT):
+    for statement in (ATTEMPTS, WISHES, CROSSWALK, SENT, TOLD):
         await connection.execute(statement, facility, names)
     await connection.execute(CANCELLED, facility, names, REASON)
 

@@ -60,7 +60,7 @@ async def happened(call: Call, asked: Asked) -> Answer:
             if stored := await events.content(connection, call.facility.slug, event.focus, event.version):
                 contents[event.number] = stored
     call.audited("operation", f"{call.path}?content={content}")
-    made = notification.bundle(wanted, state, "query-event", call.base, found, contents, content)
+    made = notification.bundle(wanted, state, "query-event", call.base, found, contents, content, call.lang)
     return Answer(200, resource=made)
 
 
