@@ -13,7 +13,7 @@ from gateway.errors import FhirError
 from gateway.fhir.call import Answer, Call
 from gateway.fhir.patch import MEDIA, MERGE_MEDIA
 from gateway.security.audit import instant
-from gateway.store.search.syntax import parameters
+from gateway.store.search.parameters import parameters
 from gateway.subscriptions.topics import topics as subscribable
 from profiles.definitions import RESOURCE_TYPES, compartments, search_parameters
 from profiles.fhirjson import Resource

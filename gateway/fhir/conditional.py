@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl, urlencode
 
 from gateway.errors import FhirError
 from gateway.fhir.call import Call, Query
-from gateway.fhir.search import refusal
-from gateway.store import BadParameter, Transaction, Version
+from gateway.fhir.search import forbidden, refusal, visible
+from gateway.store import BadParameter, OutOfSight, Transaction, Version
 from gateway.store.retry import ATTEMPTS, step_aside
-from gateway.store.search.syntax import RESULT, parse
+from gateway.store.search.parameters import RESULT
 
 LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 QUICKER = frozenset({"GF-204", "GF-209"})
@@ -41,10 +41,11 @@ class Matched(NamedTuple):
     found: dict[Criteria, Version | None]
 
 
-def criteria(resource_type: str, query: Query | str) -> Criteria:
+def criteria(call: Call, resource_type: str, query: Query | str) -> Criteria:
     """The criteria of a query (`?a=b`, `a=b` or pairs).
 
-    Raises FhirError GF-206 where they would search for nothing, GF-401 or GF-402 where they are no search.
+    Raises FhirError GF-206 where they would search for nothing, GF-401 or GF-402 where they are no search, GF-603 where
+    the caller may not search so.
     """
     if isinstance(query, str):
         query = parse_qsl(query.partition("?")[2] or query, keep_blank_values=True)
@@ -52,7 +53,9 @@ def criteria(resource_type: str, query: Query | str) -> Criteria:
     if not query or any(not value or name in RESULT for name, value in query):
         raise FhirError("GF-206", criteria=str(found))
     try:
-        parse(resource_type, found.query)
+        call.services.store.understood(call.facility.slug, resource_type, found.query, visible(call))
+    except OutOfSight as hidden:
+        raise forbidden(call, hidden.type) from None
     except BadParameter as bad:
         raise refusal(resource_type, bad) from None
     return found
@@ -65,11 +68,12 @@ async def exclusively(call: Call, asked: Iterable[Criteria]) -> AsyncIterator[Ma
     async with call.services.store.transaction(call.facility.slug) as transaction:
         for one in distinct:
             await transaction.connection.execute(LOCK, f"{call.facility.slug} {one}")
-        yield Matched(transaction, {one: await _match(transaction, one) for one in distinct})
+        among = visible(call)
+        yield Matched(transaction, {one: await _match(transaction, one, among) for one in distinct})
 
 
-async def _match(transaction: Transaction, asked: Criteria) -> Version | None:
-    page = await transaction.search(asked.type, [*asked.query, ("_count", "2")])
+async def _match(transaction: Transaction, asked: Criteria, among: frozenset[str] | None) -> Version | None:
+    page = await transaction.search(asked.type, [*asked.query, ("_count", "2")], among=among)
     if len(page.matches) > 1:
         raise SeveralMatches(asked)
     return page.matches[0] if page.matches else None

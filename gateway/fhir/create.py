@@ -16,7 +16,7 @@ async def create(call: Call) -> Answer:
     change = Change.create(resource, new_id(), judgement=judgement)
     unless = call.header(b"if-none-exist") or call.query
     if unless:
-        asked = criteria(call.type, unless)
+        asked = criteria(call, call.type, unless)
         async with exclusively(call, [asked]) as (transaction, found):
             existing = found[asked]
             if existing is not None:

@@ -15,7 +15,7 @@ async def delete(call: Call) -> Answer:
 
 async def conditional_delete(call: Call) -> Answer:
     """DELETE Type?criteria: the one match, or nothing."""
-    asked = criteria(call.type, call.query)
+    asked = criteria(call, call.type, call.query)
     async with exclusively(call, [asked]) as (transaction, found):
         existing = found[asked]
         if existing is None:

@@ -46,7 +46,7 @@ async def patch(call: Call) -> Answer:
 async def conditional_patch(call: Call) -> Answer:
     """PATCH Type?criteria"""
     operations = read_patch(call)
-    asked = criteria(call.type, call.query)
+    asked = criteria(call, call.type, call.query)
 
     async def act() -> Answer:
         async with exclusively(call, [asked]) as (transaction, found):

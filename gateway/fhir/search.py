@@ -3,18 +3,15 @@
 Source: https://hl7.org/fhir/R4/http.html#search, #vsearch
 """
 
-import re
 from urllib.parse import parse_qsl, urlencode
 
 from gateway.errors import FhirError
 from gateway.fhir import bundles
 from gateway.fhir.call import Answer, Call, Query
-from gateway.security.door import allow
-from gateway.store import BadParameter, Page
-from profiles.definitions import RESOURCE_TYPES, compartment
+from gateway.security.door import refused
+from gateway.security.roles import searchable
+from gateway.store import BadParameter, OutOfSight, Page
 
-INCLUSIONS = frozenset({"_include", "_revinclude"})
-WORDS = re.compile(r"[:.]")
 FHIRPY_COUNT = ("_totalMethod", "count")
 """What fhirpy adds to `_count=0`: the name that Aidbox has for `_total=accurate`."""
 FORM = "application/x-www-form-urlencoded"
@@ -22,14 +19,12 @@ FORM = "application/x-www-form-urlencoded"
 
 async def search(call: Call) -> Answer:
     """GET Type?parameters, ?_type=A,B&parameters, Patient/id/Type?parameters or Patient/id/*?parameters"""
-    _may_ask(call)
-    among = None if call.type else _searchable(call)
     only_total = call.view.summary == "count" or ("_count", "0") in call.query
     asked = call.query
     if only_total:
         asked = [pair for pair in asked if pair[0] not in ("_count", "_total") and pair != FHIRPY_COUNT]
         asked = [*asked, ("_count", "0"), ("_total", "accurate")]
-    page, ignored = await _page(call, asked, among)
+    page, ignored = await _page(call, asked)
     shown = [pair for pair in call.query if pair[0] not in ignored]
     path = call.path.removesuffix("_search").rstrip("/")
     call.audited("search-type" if call.type else "search-system", f"{path}?{urlencode(shown)}")
@@ -49,29 +44,14 @@ async def search(call: Call) -> Answer:
     return Answer(200, resource=answer)
 
 
-def _may_ask(call: Call) -> None:
-    """Raise FhirError where a chain, `_has` or an inclusion names a type that the caller may not search."""
-    for name, value in call.query:
-        words = WORDS.split(value if name.partition(":")[0] in INCLUSIONS else name)
-        for kind in RESOURCE_TYPES.intersection(words):
-            allow(call.who, call.facility.slug, "s", kind, "search-type")
+def visible(call: Call) -> frozenset[str] | None:
+    """The types that the caller may search, None for all."""
+    return searchable(call.who.role.name)
 
 
-def _searchable(call: Call) -> frozenset[str] | None:
-    """The types that the caller may search, None for all. Raises FhirError for one that it names and may not."""
-    for name, value in call.query:
-        if name == "_type":
-            for kind in value.split(","):
-                allow(call.who, call.facility.slug, "s", kind, "search-system")
-    may = call.who.role.may
-    there = compartment(call.compartment[0]) if call.compartment else RESOURCE_TYPES
-    if not call.compartment and all(may("s", kind) for kind in there):
-        return None
-    return frozenset(kind for kind in there if may("s", kind))
-
-
-async def _page(call: Call, query: Query, among: frozenset[str] | None) -> tuple[Page, set[str]]:
+async def _page(call: Call, query: Query) -> tuple[Page, set[str]]:
     """The page, and the parameters that a lenient caller lets us leave out."""
+    among = visible(call)
     ignored: set[str] = set()
     while True:
         asked = [pair for pair in query if pair[0] not in ignored]
@@ -80,6 +60,8 @@ async def _page(call: Call, query: Query, among: frozenset[str] | None) -> tuple
                 call.facility.slug, call.type, asked, compartment=call.compartment, among=among
             )
             return page, ignored
+        except OutOfSight as hidden:
+            raise forbidden(call, hidden.type) from None
         except BadParameter as bad:
             error = refusal(call.type or "every type", bad)
             if not call.prefer.lenient or bad.parameter in ignored or bad.parameter not in dict(asked):
@@ -100,6 +82,11 @@ async def search_by_post(call: Call) -> Answer:
         ) from None
     call.add_parameters(form)
     return await search(call)
+
+
+def forbidden(call: Call, kind: str) -> FhirError:
+    """GF-603: the caller may not search a type that the search names."""
+    return refused(call.who, "s", kind, "search-type" if call.type else "search-system")
 
 
 def refusal(resource_type: str, bad: BadParameter) -> FhirError:

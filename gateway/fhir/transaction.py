@@ -79,8 +79,8 @@ def _step(entry: Entry) -> Step:
             raise FhirError("GF-509", element="url", value=call.path, wanted="Type, Type/id or Type?criteria")
         if call.method == "POST":
             unless = call.header(b"if-none-exist") or call.query
-            return Step(entry, criteria(call.type, unless) if unless else None)
-        return Step(entry, None if call.id else criteria(call.type, call.query), call.id)
+            return Step(entry, criteria(call, call.type, unless) if unless else None)
+        return Step(entry, None if call.id else criteria(call, call.type, call.query), call.id)
     except HttpError as error:
         raise InEntry(error, entry.index) from None
 
@@ -165,7 +165,7 @@ def _conditional_references(steps: list[Step]) -> dict[str, Criteria]:
             kind, mark, query = reference.partition("?")
             if mark and kind in RESOURCE_TYPES and reference not in found:
                 try:
-                    found[reference] = criteria(kind, query)
+                    found[reference] = criteria(step.entry.call, kind, query)
                 except HttpError as error:
                     raise InEntry(error, step.entry.index) from None
     return found

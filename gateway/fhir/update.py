@@ -22,7 +22,7 @@ async def update(call: Call) -> Answer:
 async def conditional_update(call: Call) -> Answer:
     """PUT Type?criteria"""
     resource = call.decoded()
-    asked = criteria(call.type, call.query)
+    asked = criteria(call, call.type, call.query)
     version = expected(call)
     judgement, issues = judge(call, resource)
 

@@ -148,7 +148,12 @@ def allow(principal: Principal, facility: str, letter: str, resource_type: str, 
     if principal.facility is not None and principal.facility != facility:
         raise FhirError("GF-604", own=principal.facility, asked=facility)
     if letter and not principal.role.may(letter, resource_type):
-        able = ", ".join(role.name for role in roles().values() if role.may(letter, resource_type))
-        raise FhirError(
-            "GF-603", role=principal.role.name, interaction=interaction, type=resource_type, roles=able or "none"
-        )
+        raise refused(principal, letter, resource_type, interaction)
+
+
+def refused(principal: Principal, letter: str, resource_type: str, interaction: str) -> FhirError:
+    """GF-603: the principal's role has not the right `letter` on a type; it names the roles that have."""
+    able = ", ".join(role.name for role in roles().values() if role.may(letter, resource_type))
+    return FhirError(
+        "GF-603", role=principal.role.name, interaction=interaction, type=resource_type, roles=able or "none"
+    )

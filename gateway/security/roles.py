@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import yaml
 
+from profiles.definitions import RESOURCE_TYPES
+
 
 class Role(NamedTuple):
     """A row of roles.yaml. `fhir` maps a resource type or `*` to letters of `crudstp`."""
@@ -37,3 +39,10 @@ def role(name: str) -> Role:
     if found is None:
         raise ValueError(f"unknown role {name!r}; the roles are {', '.join(roles())}")
     return found
+
+
+@cache
+def searchable(name: str) -> frozenset[str] | None:
+    """The resource types that a role may search, None for all."""
+    seen = frozenset(kind for kind in RESOURCE_TYPES if role(name).may("s", kind))
+    return None if len(seen) == len(RESOURCE_TYPES) else seen

@@ -40,6 +40,14 @@ class BadParameter(StoreError):
         super().__init__(f"{parameter}: {problem}{known}")
 
 
+class OutOfSight(StoreError):
+    """A search names a resource type that its asker may not search (403)."""
+
+    def __init__(self, type: str) -> None:
+        super().__init__(f"{type} may not be searched")
+        self.type = type
+
+
 class UnknownFacility(StoreError):
     """No facility has this slug (404)."""
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from profiles import definitions
 
+from .catalogue import Catalogue
 from .facilities import Place
 from .index import SearchIndex
 from .model import Connection, Query
 from .search.run import numbers
 from .search.statement import Builder
 from .search.syntax import parse
+from .search.vocabulary import meant
 
 PREFETCH = 500
 
@@ -41,12 +43,12 @@ ANYONE: Sequence[str] = ("*",)
 class Snapshot:
     """One state of a facility's resources, for as long as its transaction lasts."""
 
-    def __init__(self, connection: Connection, place: Place, index: SearchIndex) -> None:
-        self._connection, self._place, self._index = connection, place, index
+    def __init__(self, connection: Connection, place: Place, index: SearchIndex, catalogue: Catalogue) -> None:
+        self._connection, self._place, self._index, self._catalogue = connection, place, index, catalogue
 
     async def select(self, chosen: Selection) -> AsyncIterator[bytes]:
         """The stored bytes of each resource. Raises BadParameter."""
-        statement, arguments = await self._statement(chosen)
+        statement, arguments = await self.statement(chosen)
         async for row in self._connection.cursor(statement, *arguments, prefetch=PREFETCH):
             yield row[0]
 
@@ -55,12 +57,13 @@ class Snapshot:
         async for row in self._connection.cursor(DELETED, self._place.number, type, since, prefetch=PREFETCH):
             yield f"{row[0]}/{row[1]}", row[2] or b""
 
-    async def _statement(self, chosen: Selection) -> tuple[str, list[Any]]:
-        searches = [parse(chosen.type, query) for query in chosen.queries or [()]]
+    async def statement(self, chosen: Selection) -> tuple[str, list[Any]]:
+        """The statement of a selection and its arguments. Raises BadParameter."""
+        searches = [parse(chosen.type, query, self._catalogue) for query in chosen.queries or [()]]
         known: dict[str, Mapping[str, int]] = {}
         for search in searches:
-            known.update(await numbers(search, self._index))
-        builder = Builder(self._place, known)
+            known.update(await numbers(search, self._index, self._catalogue))
+        builder = Builder(self._place, known, await meant(self._connection, self._place, searches))
         alternatives = [builder.where(search, None, search.conditions) for search in searches]
         where = [f"({' or '.join(f'({one})' for one in alternatives)})"]
         if chosen.since is not None:

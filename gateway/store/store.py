@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from gateway.settings import Settings
+from profiles import definitions
 from profiles.fhirjson import Resource
 
 from . import crosswalk, judged, read
@@ -21,9 +22,10 @@ from .pool import Pool, connect, translated
 from .reindex import Progress, Site
 from .retry import ATTEMPTS, step_aside
 from .rows import Batch
+from .search.query import Search
 from .search.run import numbers, run
-from .search.syntax import Search, named_types, parse
-from .selection import Snapshot
+from .search.syntax import named_types, parse
+from .selection import Selection, Snapshot
 from .visit import gather
 from .write import Committer, Head, Heads, head_row, heads, new_id, plan, validation_row, version_row
 
@@ -199,33 +201,52 @@ class Store:
         """One page of the resources that meet a query, with `_cursor` the page after another.
 
         `compartment` restricts it: `("Patient", "123")`. Without `_sort` the newest resource comes first.
-        An empty `type` searches those that `_type` names, or all; every parameter must mean something in each of them;
-        `among` restricts it to these types where `_type` is not there.
-        Raises BadParameter for every parameter that is unknown or malformed, naming those that are known.
+        An empty `type` searches those that `_type` names, or all; every parameter must mean something in each of them.
+        `among` are the types that the asker may search (None: all): no chain, inclusion or search of everything leads
+        to another.
+        Raises BadParameter for every parameter that is unknown or malformed, naming those that are known, and
+        OutOfSight for a type that is named and not `among` them.
         """
         place = self._facilities[facility]
         if self._site.stale:
             async with self._pool.connection() as connection:
                 await self._site.fresh(connection)
         known = self._site.searched(place)
-        searches = [parse(type, query, known)] if type else await self._of_types(place, query, among)
+        within = frozenset(definitions.compartment(compartment[0])) if compartment else None
+        searches = [parse(type, query, known, among)] if type else await self._of_types(place, query, among, within)
         pool = self._pool if len(searches) == 1 and searches[0].ordered else self._planned
         async with pool.connection() as connection:
-            return await self._search(connection, place, searches, compartment)
+            return await self._search(connection, place, searches, compartment, among)
 
-    async def _of_types(self, place: Place, query: Query, among: Collection[str] | None) -> list[Search]:
+    def understood(self, facility: str, type: str, query: Query, among: Collection[str] | None = None) -> Search:
+        """What a query means that `search` may be asked. Raises what `search` raises, but for malformed values."""
+        return parse(type, query, self._site.searched(self._facilities[facility]), among)
+
+    async def checked(self, facility: str, type: str, query: Query) -> frozenset[str]:
+        """The types that a search leads to which is made later. Raises what `search` raises."""
+        async with self.snapshot(facility) as snapshot:
+            await snapshot.statement(Selection(type, [query]))
+        return frozenset(self.understood(facility, type, query).types())
+
+    async def _of_types(
+        self, place: Place, query: Query, among: Collection[str] | None, within: Collection[str] | None
+    ) -> list[Search]:
         types, rest = named_types(query)
         if types is None:
-            parse(
-                "Basic", rest, self._site.searched(place)
-            )  # what is wrong with it is said even where there is nothing to find
+            # what is wrong with it is said even where there is nothing to find
+            parse("Basic", rest, self._site.searched(place))
             async with self._pool.connection() as connection:
                 rows = await connection.fetch(read.TYPES, place.number)
-            types = [row[0] for row in rows if among is None or row[0] in among]
-        return [parse(type, rest, self._site.searched(place)) for type in types]
+            types = [row[0] for row in rows if all(some is None or row[0] in some for some in (among, within))]
+        return [parse(type, rest, self._site.searched(place), among) for type in types]
 
     async def _search(
-        self, connection: Connection, place: Place, searches: Sequence[Search], compartment: tuple[str, str] | None
+        self,
+        connection: Connection,
+        place: Place,
+        searches: Sequence[Search],
+        compartment: tuple[str, str] | None,
+        among: Collection[str] | None,
     ) -> Page:
         if not searches:
             return Page(total=0)
@@ -233,7 +254,8 @@ class Store:
         known: dict[str, Mapping[str, int]] = {}
         for search in searches:
             known |= await numbers(search, self._index, self._site.searched(place))
-        return await run(connection, place, searches, known, min(count, self.settings.max_page_size), compartment)
+        count = min(count, self.settings.max_page_size)
+        return await run(connection, place, searches, known, count, compartment, among)
 
     async def reindex(self, facility: str) -> Progress:
         """Take in the facility's own SearchParameters and read all its resources again, in the background.
@@ -268,7 +290,8 @@ class Store:
             self._planned.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            yield Snapshot(connection, self._facilities[facility], self._index)
+            place = self._facilities[facility]
+            yield Snapshot(connection, place, self._index, self._site.searched(place))
 
     async def judged(self, facility: str, since: datetime, until: datetime) -> AsyncIterator[Judged]:
         """What the validator said of the versions written from `since` up to `until`, in the order of their writing."""
@@ -338,10 +361,10 @@ class Transaction:
             await batch.write(self.connection)
         return versions
 
-    async def search(self, type: str, query: Query) -> Page:
+    async def search(self, type: str, query: Query, *, among: Collection[str] | None = None) -> Page:
         """As `Store.search`, this transaction's own writes included."""
-        known = self._store._site.searched(self._place)
-        return await self._store._search(self.connection, self._place, [parse(type, query, known)], None)
+        search = parse(type, query, self._store._site.searched(self._place), among)
+        return await self._store._search(self.connection, self._place, [search], None, among)
 
     async def record(self, destination: str, pairs: Iterable[Remote]) -> None:
         """As `Store.record`."""

@@ -138,7 +138,7 @@ async def some(
 ) -> list[Event]:
     """Numbered events in their order, from the one behind `after`."""
     rows = await connection.fetch(SOME, facility, id, after, until, limit)
-    return [Event(*rest, json.loads(reason) if reason else None) for *rest, reason in rows]
+    return [Event(**{**row, "reason": json.loads(row["reason"] or "null")}) for row in rows]
 
 
 async def delivered(connection: Connection, facility: str, id: str, number: int) -> None:

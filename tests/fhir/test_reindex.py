@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
+from tests.bulk.support import exported
 from tests.fhir.support import create, error, patient
 
 RELIGION = "https://fhir.kemkes.go.id/r4/StructureDefinition/religion"
@@ -43,6 +44,9 @@ async def test_a_stored_search_parameter_searches_after_reindex(client: httpx.As
     resources = (await client.get("/metadata")).json()["rest"][0]["resource"]
     declaring = {r["type"] for r in resources if "agama" in {p["name"] for p in r["searchParam"]}}
     assert declaring == {"Patient"}
+    made = await client.post("/Patient", json=patient("RM-1"), headers={"If-None-Exist": "agama=hindu"})
+    assert (made.status_code, made.json()["id"]) == (200, stored["id"]), "conditions of writes know it"
+    assert await exported(client, _type="Patient", _typeFilter="Patient?agama=hindu") == [f"Patient/{stored['id']}"]
 
 
 async def test_reindex_refuses_a_parameter_that_cannot_be_used_and_a_caller_who_may_not(

@@ -37,6 +37,9 @@ async def test_the_history_of_everything_leaves_the_audit_trail_out(
         "Patient?_has:AuditEvent:entity:action=C",
         "Provenance?target:AuditEvent.action=C",
         "Patient?_has:Provenance:target:_has:AuditEvent:entity:action=C",
+        "Patient?_filter=_has:AuditEvent:entity:action eq C",
+        "Provenance?_include=Provenance:target:AuditEvent",
+        "Observation/$lastn?patient=side-door&code=x&_has:AuditEvent:entity:action=C",
     ],
 )
 async def test_no_search_leads_to_the_audit_trail(reader: httpx.AsyncClient, query: str) -> None:
@@ -50,3 +53,41 @@ async def test_whatever_comes_along_is_left_out(client: httpx.AsyncClient, reade
     assert "AuditEvent" in {entry["resource"]["resourceType"] for entry in along["entry"]}
     seen = (await reader.get("/Patient?_id=side-door&_revinclude=*")).json()
     assert {entry["resource"]["resourceType"] for entry in seen["entry"]} == {"Patient"}
+
+
+async def test_a_chain_that_names_no_type_does_not_lead_to_the_audit_trail(
+    client: httpx.AsyncClient, reader: httpx.AsyncClient
+) -> None:
+    event, *_ = (await client.get("/AuditEvent?entity=Patient/side-door")).json()["entry"]
+    proof = {
+        "resourceType": "Provenance",
+        "target": [{"reference": f"AuditEvent/{event['resource']['id']}"}],
+        "recorded": "2026-11-21T08:00:00+07:00",
+        "agent": [{"who": {"display": "Auditor"}}],
+    }
+    assert (await client.post("/Provenance", json=proof)).status_code == 201
+    for query in ("target.date=ge2000", "_filter=target.date ge 2000"):
+        assert len((await client.get(f"/Provenance?{query}")).json()["entry"]) == 1, query
+        assert "entry" not in (await reader.get(f"/Provenance?{query}")).json(), query
+    everything = "/Provenance?_include=Provenance:target&_include:iterate=*"
+    seen = (await reader.get(everything)).json()["entry"]
+    assert [entry["resource"]["resourceType"] for entry in seen] == ["Provenance"], "nothing is reached through it"
+
+
+async def test_no_condition_of_a_write_asks_the_audit_trail(client: httpx.AsyncClient, make_client: MakeClient) -> None:
+    simrs = await make_client("simrs")
+    asked = "Patient?_has:AuditEvent:entity:action=C"
+    assert (await simrs.delete(f"/{asked}")).status_code == 403
+    assert (await simrs.put(f"/{asked}", json=PATIENT)).status_code == 403
+    unless = {"If-None-Exist": "_has:AuditEvent:entity:action=C"}
+    assert (await simrs.post("/Patient", json=PATIENT, headers=unless)).status_code == 403
+    entry = {"resource": PATIENT, "request": {"method": "POST", "url": "Patient", "ifNoneExist": asked}}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+    assert (await simrs.post("", json=bundle)).status_code == 403
+
+
+async def test_no_export_filters_by_the_audit_trail(reader: httpx.AsyncClient) -> None:
+    for query in ("Patient?_has:AuditEvent:entity:action=C", "Provenance?target.date=ge2000"):
+        asked = {"_type": query.partition("?")[0], "_typeFilter": query}
+        reply = await reader.get("/$export", params=asked, headers={"Prefer": "respond-async"})
+        assert reply.status_code == 403, query

@@ -11,8 +11,8 @@ from gateway.errors import FhirError
 from gateway.fhir import bundles
 from gateway.fhir.call import Answer, Call, Query
 from gateway.fhir.operations.operation import HL7, Asked, Operation, Parameter, lacking
-from gateway.fhir.search import refusal
-from gateway.store import BadParameter, Version
+from gateway.fhir.search import forbidden, refusal, visible
+from gateway.store import BadParameter, OutOfSight, Version
 from profiles import fhirjson
 
 MOST = 20_000
@@ -47,7 +47,9 @@ async def _found(call: Call, query: Query) -> list[Version]:
     cursor: list[tuple[str, str]] = []
     while True:
         try:
-            page = await store.search(call.facility.slug, "Observation", [*base, *cursor])
+            page = await store.search(call.facility.slug, "Observation", [*base, *cursor], among=visible(call))
+        except OutOfSight as hidden:
+            raise forbidden(call, hidden.type) from None
         except BadParameter as bad:
             raise refusal("Observation", bad) from None
         found += page.matches

@@ -6,12 +6,9 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ..errors import BadParameter
-
-if TYPE_CHECKING:
-    from .syntax import Condition, Criterion
+from .query import Chain, Combined, Condition, Criterion, Has
 
 _TOKENS = re.compile(r'\s*(?:(?P<sign>[()\[\]])|(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<word>[^\s()\[\]"]+))')
 _QUOTED = re.compile(r"\\(.)")
@@ -30,7 +27,7 @@ OPERATORS: dict[str, dict[str, tuple[str, str]]] = {
 }
 """Parameter type → operator → (modifier, prefix of the value) of the search that means the same; all know `pr`."""
 
-Leaf = Callable[[str, str], "Condition"]
+Leaf = Callable[[str, str], Condition]
 """From a parameter's path and a value to its condition."""
 
 
@@ -49,32 +46,26 @@ class Reader:
             position = match.end()
         self._tokens.reverse()
 
-    def read(self) -> "Condition":
+    def read(self) -> Condition:
         """The whole expression. Raises BadParameter."""
         found = self._or()
         if self._tokens:
             raise BadParameter("_filter", f"{self._tokens[-1]!r} is not expected after a whole expression")
         return found
 
-    def _or(self) -> "Condition":
-        from .syntax import Combined
-
+    def _or(self) -> Condition:
         parts = [self._and()]
         while self._taken("or"):
             parts.append(self._and())
         return parts[0] if len(parts) == 1 else Combined("or", tuple(parts))
 
-    def _and(self) -> "Condition":
-        from .syntax import Combined
-
+    def _and(self) -> Condition:
         parts = [self._term()]
         while self._taken("and"):
             parts.append(self._term())
         return parts[0] if len(parts) == 1 else Combined("and", tuple(parts))
 
-    def _term(self) -> "Condition":
-        from .syntax import Combined
-
+    def _term(self) -> Condition:
         if self._taken("not"):
             return Combined("not", (self._term(),))
         if not self._taken("("):
@@ -88,7 +79,7 @@ class Reader:
         self._depth -= 1
         return found
 
-    def _comparison(self) -> "Condition":
+    def _comparison(self) -> Condition:
         path, operator, value = self._next("a parameter"), self._next("an operator"), self._next("a value")
         if value.startswith('"'):
             # a quoted text is one value: what parts alternatives and pieces elsewhere has no meaning in it
@@ -108,10 +99,8 @@ class Reader:
         return self._tokens.pop()
 
 
-def compared(condition: "Condition", operator: str) -> "Condition":
+def compared(condition: Condition, operator: str) -> Condition:
     """The condition with its operator, wherever a chain has it. Raises BadParameter."""
-    from .syntax import Chain, Combined, Criterion, Has
-
     if isinstance(condition, Chain):
         return Chain(condition.parameter, tuple((type, compared(inner, operator)) for type, inner in condition.of))
     if isinstance(condition, Has):
@@ -131,9 +120,7 @@ def compared(condition: "Condition", operator: str) -> "Condition":
     return replace(condition, modifier=modifier, values=tuple(prefix + value for value in condition.values))
 
 
-def _present(condition: "Criterion") -> "Condition":
-    from .syntax import Combined
-
+def _present(condition: Criterion) -> Condition:
     if condition.values not in (("true",), ("false",)):
         raise BadParameter("_filter", "pr takes true or false", ("true", "false"))
     absent = replace(condition, modifier="missing", values=("true",))

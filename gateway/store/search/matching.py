@@ -22,7 +22,7 @@ from ..values import (
     system_number,
 )
 from .arguments import Arguments
-from .syntax import Criterion, split, unescaped
+from .query import Criterion, split, unescaped
 
 BEYOND = "\U0010ffff"
 """Sorts after every continuation of a prefix."""

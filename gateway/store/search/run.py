@@ -1,7 +1,7 @@
 """Running a search: the page, its total, and what is included with it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import asyncpg
@@ -14,8 +14,8 @@ from ..facilities import Place
 from ..index import SearchIndex
 from ..model import Connection, Page, Version
 from ..read import VERSION, version_of
+from .query import Include, Search
 from .statement import Builder, Numbers, page, total
-from .syntax import Include, Search
 from .vocabulary import meant
 
 MOST_INCLUDED = 5_000
@@ -57,8 +57,11 @@ async def run(
     known: Numbers,
     count: int,
     compartment: tuple[str, str] | None = None,
+    among: Collection[str] | None = None,
 ) -> Page:
     """One page of a search; several are one over several types, alike but for the type.
+
+    Resources of types that are not `among` those that the asker may search are not included, and not followed.
 
     Raises BadParameter for a value that does not fit its parameter.
     """
@@ -76,7 +79,8 @@ async def run(
         counted = _number(await connection.fetchval(total(searches, builder, compartment), *builder.arguments))
     shown = rows[:count]
     more = str(Cursor(tuple(shown[-1])[6 : 6 + len(kinds)])) if len(rows) > count and shown else None
-    included, warnings = await _included(connection, place, search, known, [(row["key"], row["type"]) for row in shown])
+    matches = [(row["key"], row["type"]) for row in shown]
+    included, warnings = await _included(connection, place, search, known, matches, among)
     return Page([version_of(place.slug, row) for row in shown], included, more, counted, warnings)
 
 
@@ -86,7 +90,12 @@ def _number(answer: Any) -> int:
 
 
 async def _included(
-    connection: Connection, place: Place, search: Search, known: Numbers, matches: Sequence[tuple[int, str]]
+    connection: Connection,
+    place: Place,
+    search: Search,
+    known: Numbers,
+    matches: Sequence[tuple[int, str]],
+    among: Collection[str] | None,
 ) -> tuple[list[Version], list[str]]:
     found: list[Version] = []
     seen = {key for key, _ in matches}
@@ -98,6 +107,8 @@ async def _included(
             if turn and not include.iterate:
                 continue
             for row in await _follow(connection, place, statement, include, known, sources, seen):
+                if among is not None and row["type"] not in among:
+                    continue
                 found.append(version_of(place.slug, row))
                 added.append((row["resource"], row["type"]))
                 seen.add(row["resource"])

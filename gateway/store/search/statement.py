@@ -15,7 +15,7 @@ from ..facilities import Place
 from ..values import plain, span
 from .arguments import Arguments
 from .matching import NEGATIVE, PREFIXES, Matcher, between, matcher, one_of
-from .syntax import Chain, Combined, Condition, Criterion, Has, Parameter, Search, Special, split, unescaped
+from .query import Chain, Combined, Condition, Criterion, Has, Parameter, Search, Special, split, unescaped
 from .vocabulary import Codes
 
 Numbers = Mapping[str, Mapping[str, int]]

@@ -15,7 +15,7 @@ from ..errors import BadParameter
 from ..facilities import Place
 from ..model import Connection
 from ..values import squeezed
-from .syntax import Criterion, Search, criteria, split, unescaped
+from .query import Criterion, Search, criteria, split, unescaped
 
 Codes = Mapping[tuple[str, str], frozenset[tuple[str, str]]]
 """(modifier, value as written) → the (system, code) pairs that are meant."""
