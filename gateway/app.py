@@ -4,12 +4,14 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway import health
 from gateway.errors import FhirError, HttpError, language
 from gateway.fhir.http import FhirRoots
 from gateway.security.door import Door, refusal
@@ -17,6 +19,32 @@ from gateway.services import Services
 from gateway.settings import Settings, load
 from gateway.store import StoreError
 from gateway.warm import warming
+
+KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key; the operator makes one with `gapura key create`.",
+}
+ABOUT = """What the gateway answers beside FHIR. The FHIR API is at `/fhir` (the default facility) and
+`/{facility}/fhir`, and says of itself what it does: the CapabilityStatement at `/fhir/metadata`."""
+REFUSED: dict[int | str, dict[str, Any]] = {
+    401: {
+        "description": "No key, or none that is valid: an OperationOutcome",
+        "content": {
+            "application/fhir+json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["resourceType", "issue"],
+                    "properties": {
+                        "resourceType": {"const": "OperationOutcome"},
+                        "issue": {"type": "array", "minItems": 1, "items": {"type": "object"}},
+                    },
+                },
+                "example": FhirError("GF-601").outcome("en"),
+            }
+        },
+    }
+}
 
 
 class Application(FastAPI):
@@ -28,6 +56,14 @@ class Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Every request goes to the door; what it and the FHIR roots let by comes back to the framework."""
         await self.door(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """What the JSON APIs beside FHIR are, and that they want the same key."""
+        if self.openapi_schema is None:
+            described = super().openapi()
+            described.setdefault("components", {})["securitySchemes"] = {"key": KEY}
+            described["security"] = [{"key": []}]
+        return super().openapi()
 
     async def inside(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The framework itself."""
@@ -53,16 +89,19 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = Application(
         title="Gapura",
+        description=ABOUT,
         version=version("gapura"),
         lifespan=lifespan,
-        openapi_url="/api/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
     app.state.services = services
-    app.add_api_route("/health", health, include_in_schema=True)
-    app.add_api_route("/health/ready", ready, include_in_schema=True)
-    app.add_exception_handler(HTTPException, _nothing_there)
+    app.include_router(health.router)
+    app.add_api_route(
+        "/api/openapi.json", described, tags=["description"], summary="What is described here", responses=REFUSED
+    )
+    app.add_exception_handler(HTTPException, _not_here)
     app.add_exception_handler(HttpError, _refused)
     app.add_exception_handler(StoreError, _refused)
     app.door = Door(FhirRoots(app.inside, services), services)
@@ -74,27 +113,26 @@ def from_environment() -> FastAPI:
     return create_app(load())
 
 
-async def health() -> dict[str, str]:
-    """The process lives."""
-    return {"status": "ok", "version": version("gapura")}
+async def described(request: Request) -> dict[str, Any]:
+    """The OpenAPI description of these pages and APIs."""
+    app: FastAPI = request.app
+    return app.openapi()
 
 
-async def ready(request: Request) -> JSONResponse:
-    """The process can do its work: the database answers."""
-    try:
-        async with request.app.state.services.store.connection() as connection:
-            await connection.fetchval("select 1")
-    except StoreError:
-        return JSONResponse({"status": "no database"}, 503, headers={"retry-after": "2"})
-    return JSONResponse({"status": "ok"})
-
-
-async def _nothing_there(request: Request, error: Exception) -> JSONResponse:
-    return await _refused(request, FhirError("GF-102", path=request.url.path))
+async def _not_here(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    path, allowed = request.url.path, (error.headers or {}).get("Allow")
+    if allowed is None:
+        return await _refused(request, FhirError("GF-102", path=path))
+    allow = ((b"allow", allowed.encode()),)
+    return await _refused(
+        request, FhirError("GF-103", method=request.method, path=path, allowed=allowed, headers=allow)
+    )
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     settings = request.app.state.services.settings
     refused = refusal(error, settings, request.scope["request_id"])
     lang = language(request.headers.get("accept-language", ""), settings.language)
-    return JSONResponse(refused.outcome(lang), refused.status, media_type="application/fhir+json")
+    headers = {name.decode(): value.decode() for name, value in refused.headers}
+    return JSONResponse(refused.outcome(lang), refused.status, headers, media_type="application/fhir+json")

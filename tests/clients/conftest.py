@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.process import Served, served
+from tests.support.server import app, client, make_client, services  # noqa: F401 - fixtures
 
 
 @pytest.fixture
