@@ -4,7 +4,7 @@ Source: Kamus rules 20011 and 20017 to 20021.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 from profiles.fhirjson import Resource
@@ -17,11 +17,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 def judge(bundle: Resource, judgement: Judgement, one: Callable[[Resource, Judgement], None], *, urls: bool) -> None:
     """Judge the fullUrls of a transaction or batch (where `urls`), then each entry's resource with `one`."""
     entries = objects(bundle.get("entry"))
-    judgement.entries = {
-        entry["fullUrl"]: str(entry["resource"].get("resourceType"))
-        for entry in entries
-        if isinstance(entry.get("fullUrl"), str) and isinstance(entry.get("resource"), dict)
-    }
+    judgement.entries = dict(_named(entries))
     judgement.turn_to(bundle)
     if urls and bundle.get("type") in ("transaction", "batch"):
         _judge_urls(entries, judgement)
@@ -35,6 +31,16 @@ def judge(bundle: Resource, judgement: Judgement, one: Callable[[Resource, Judge
         else:
             judgement.turn_to(resource, f"Bundle.entry[{index}].resource")
             one(resource, judgement)
+
+
+def _named(entries: list[Resource]) -> Iterator[tuple[str, Resource]]:
+    """The resources by what a reference may call them."""
+    for entry in entries:
+        resource = entry.get("resource")
+        if isinstance(resource, dict):
+            for name in (entry.get("fullUrl"), f"{resource.get('resourceType')}/{resource.get('id')}"):
+                if isinstance(name, str):
+                    yield name, resource
 
 
 def _judge_urls(entries: list[Resource], judgement: Judgement) -> None:

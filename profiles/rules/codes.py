@@ -6,11 +6,11 @@ that the ministry's own examples use are shipped (`data/seen.json`).
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from profiles import definitions, indonesia
+from profiles import definitions, indonesia, ucum
 from profiles.rules.book import table, url
 
 Lookup = Callable[[str], Collection[str] | None]
@@ -29,7 +29,7 @@ class Codes(NamedTuple):
     """What is known of one code system."""
 
     system: str
-    known: Collection[str]
+    known: Container[str]
     complete: bool
     shape: Callable[[str], object] | None
     """True for a code that could be one of this system; None where any could."""
@@ -37,13 +37,23 @@ class Codes(NamedTuple):
     """True where the payload wrote the system in a way that the ministry's own examples get wrong."""
 
 
+class _Units:
+    """The codes of UCUM: what its grammar allows, and what the ministry uses beside."""
+
+    def __init__(self, seen: Container[str]) -> None:
+        self._seen = seen
+
+    def __contains__(self, code: object) -> bool:
+        return isinstance(code, str) and (ucum.valid(code) or code in self._seen)
+
+
 class Allowed:
     """The systems an element may take its codes from; each is looked up when a code of it is first judged."""
 
     def __init__(self, names: Iterable[str], lookup: Lookup | None) -> None:
         self._lookup = lookup
-        self._urls = {url(name): url(name) for name in names}
-        self._urls |= {wrong: right for wrong, right in _misspellings().items() if right in self._urls}
+        own = {url(name): url(name) for name in names}
+        self._urls = {wrong: right for wrong, right in _misspellings().items() if right in own} | own
         self._found: dict[str, Codes] = {}
 
     def __getitem__(self, system: Any) -> Codes | None:
@@ -70,10 +80,11 @@ def _shipped(system: str) -> Codes:
     shape = _shapes().get(system)
     seen = frozenset(table("seen").get(system, ()))
     found = indonesia.code_system(system) or definitions.code_system(system) or {"content": "not-present"}
+    codes = seen.union(_flat(found.get("concept", ())))
     return Codes(
         system=system,
-        known=seen.union(_flat(found.get("concept", ()))),
-        complete=found.get("content") == "complete",
+        known=_Units(codes) if system == url("UCUM") else codes,
+        complete=found.get("content") == "complete" or system == url("UCUM"),
         shape=re.compile(shape).fullmatch if shape else None,
     )
 

@@ -11,7 +11,8 @@ FILE = Path(__file__).parents[2] / "docs" / "rules.md"
 HEAD = """# The ministry's numbered rules
 
 Made from `profiles/rules/data` by `python -m profiles.rules.document`; a test holds it to the data. Numbers are those
-of Kamus Rule Number V2.0; those marked * are not in it: the server uses them, or (keys in words) they are our own.
+of Kamus Rule Number V2.0; those marked * are not in it, or in it for another element: the server uses them, or (keys in
+words) they are our own.
 
 A rule is judged **here**, before anything is sent, or only by the **server**, with the reason. That the target of a
 reference exists and is the sender's own is the server's to say, for every reference. `{org}` is the sender's own
@@ -21,6 +22,7 @@ SATUSEHAT Organization id, `{any}` that of any organisation.
 WORDS = {
     "id": {
         "future": ", tidak di masa depan",
+        "future-warning": ", di masa depan hanya dengan peringatan",
         "dates": " atau tanggal saja",
         "integer": " bulat",
         "least": ", sekurangnya {}",
@@ -28,6 +30,7 @@ WORDS = {
     },
     "en": {
         "future": ", not in the future",
+        "future-warning": ", in the future only with a warning",
         "dates": " or a date alone",
         "integer": " without fraction",
         "least": ", at least {}",
@@ -35,6 +38,7 @@ WORDS = {
     },
 }
 NEED = {"id": "wajib", "en": "required"}
+INSTEAD = {"id": "atau `{}` sebagai gantinya", "en": "or `{}` in its place"}
 WHEN = {"id": "bila", "en": "where"}
 WARNING = {"id": "peringatan saja", "en": "only a warning"}
 WHERE = {True: "here", False: "server"}
@@ -76,6 +80,8 @@ def _what(rule: Rule, lang: str) -> str:
     sentence = _said(rule)[lang].format_map(_facts(rule, lang))
     if rule.check != "required" and rule.args.get("required"):
         sentence += f"; {NEED[lang]}"
+    if "or" in rule.args:
+        sentence += f", {INSTEAD[lang].format(rule.args['or'][0])}"
     if "when" in rule.args:
         condition = ", ".join(f"{name} = {str(value).lower()}" for name, value in rule.args["when"].items())
         sentence += f" {WHEN[lang]} `{condition}`"
@@ -104,7 +110,7 @@ def _facts(rule: Rule, lang: str) -> dict[str, Any]:
         "path": f"`{rule.elements[0]}`" if rule.elements else "",
         "systems": ", ".join(f"`{system}`" for system in args.get("systems", ())),
         "targets": ", ".join(args.get("targets", ())) or words["any"],
-        "future": "" if args.get("future") else words["future"],
+        "future": {True: "", "warning": words["future-warning"]}.get(args.get("future"), words["future"]),
         "dates": words["dates"] if args.get("dates") else "",
         "integer": words["integer"] if args.get("integer") else "",
         "least": words["least"].format(args["least"]) if "least" in args else "",

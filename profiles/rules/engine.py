@@ -1,14 +1,16 @@
 """The judge: which rules are broken by what is about to be sent to SATUSEHAT.
 
-The rules of a resource type are grouped once into a tree of its elements (`tree`), and that into a function that says
-whether anything is wrong at all (`fast`).
+The rules of a resource type are grouped once into a tree of its elements (`tree`), and that becomes a function of
+plain Python (`source`).
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 from profiles import fhirpath
+from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirjson import Resource
 from profiles.fhirpath import FHIRPathError
 from profiles.rules import bundle, reply
@@ -16,14 +18,10 @@ from profiles.rules.book import Rule, rules
 from profiles.rules.checks import CHECKS
 from profiles.rules.codes import Lookup, Site
 from profiles.rules.course import course
-from profiles.rules.fast import compile_fast
 from profiles.rules.findings import Finding, Judgement, Place, objects
+from profiles.rules.source import Judge, compile_judge
 from profiles.rules.tree import Node
 from profiles.validator.issue import Issue
-
-Whole = Callable[[Resource, Judgement], None]
-"""Judges a resource as a whole."""
-
 
 FORM = frozenset({"instant", "reference", "identifier"})
 """Checks of what only the ministry's wire format asks."""
@@ -32,38 +30,25 @@ CONTAINED = frozenset({"Coverage", "Medication"})
 """Types that the server judges where they are contained, too."""
 
 
-class _Book:
-    """The compiled rules of one resource type."""
-
-    def __init__(self, resource_type: str, site: Site) -> None:
-        self.whole: list[Whole] = []
-        self._top = Node()
-        for rule in _local(resource_type, site):
-            self._add(rule, site)
-        if courses := [rule for rule in _local(resource_type, site) if rule.check == "course"]:
-            self.whole.append(course(courses))
-        self._fast = compile_fast(resource_type, self._top)
-
-    def _add(self, rule: Rule, site: Site) -> None:
-        """Add a rule; of one of form only the demand counts in a record, and not even that of an identifier."""
+def _compiled(resource_type: str, site: Site) -> Judge:
+    """The judge of a resource type by its rules; of rules of form only the demand counts in a record, and not even
+    that of an identifier."""
+    mine, top = _local(resource_type, site), Node()
+    for rule in mine:
         form = not site.wire and rule.check in FORM
+        steps = [element.split(".") for element in rule.elements]
         if (rule.args.get("required") or rule.check == "required") and not (form and rule.check == "identifier"):
-            for element in rule.elements:
-                self._top.need(rule, element.split("."))
+            others = (*rule.args.get("or", ()), *(() if site.wire else rule.args.get("record_or", ())))
+            for each in steps:
+                top.need(rule, each, others)
         if rule.check in CHECKS and not form:
             check = CHECKS[rule.check](rule, site)
-            for element in rule.elements:
-                self._top.check(rule, check, element.split("."))
-        elif rule.check == "fhirpath":
-            self.whole.append(_condition(rule))
-
-    def judge(self, resource: Resource, judgement: Judgement) -> None:
-        before = len(judgement.found)
-        if not self._fast(resource, judgement):
-            del judgement.found[before:]
-            self._top.run(resource, None, judgement)
-        for whole in self.whole:
-            whole(resource, judgement)
+            for each in steps:
+                top.check(rule, check, each)
+    conditions = [(rule.args["expression"], _broken(rule)) for rule in mine if rule.check == "fhirpath"]
+    judge = compile_judge(resource_type, top, conditions)
+    courses = [rule for rule in mine if "aspect" in rule.args]
+    return course(courses, judge) if courses else judge
 
 
 def _local(resource_type: str, site: Site) -> list[Rule]:
@@ -72,22 +57,23 @@ def _local(resource_type: str, site: Site) -> list[Rule]:
     return [rule for rule in mine if site.wire or rule.args.get("record", True)]
 
 
-def _condition(rule: Rule) -> Whole:
+def _broken(rule: Rule) -> Judge:
+    """What reports a condition that is not true. Where the shape is not R4's, the base tier says so."""
     expression = fhirpath.compile(rule.args["expression"], rule.resource)
     severity = rule.args.get("severity", "error")
     at: Place = None
     for step in rule.elements[0].split("."):
         at = (at, step, -1)
 
-    def judge(resource: Resource, judgement: Judgement) -> None:
+    def report(resource: Resource, judgement: Judgement) -> None:
         try:
             kept = expression(resource) == [True]
-        except FHIRPathError:  # the shape is not R4's: the base tier says so
+        except FHIRPathError:
             return
         if not kept:
             judgement.report(rule, rule.args["problem"], at, None, severity)
 
-    return judge
+    return report
 
 
 class Rules:
@@ -101,7 +87,7 @@ class Rules:
 
     def __init__(self, organization_id: str | None = None, codes: Lookup | None = None, *, wire: bool = True) -> None:
         self._org, self._site = organization_id, Site(codes, wire)
-        self._books: dict[str, _Book] = {}
+        self._judges: dict[str, Judge] = {}
 
     def judge(self, resource: Resource, now: str | None = None) -> list[Issue]:
         """The issues of one resource, or of a Bundle and all its entries, in the order of its entries.
@@ -112,7 +98,7 @@ class Rules:
 
     def findings(self, resource: Resource, now: str | None = None) -> list[Finding]:
         """As `judge`, with the rule itself and the server's own phrase (`Finding.wire()`) of each."""
-        judgement = Judgement(resource, self._org, now or time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()))
+        judgement = Judgement(resource, self._org, now or _now())
         kind = resource.get("resourceType")
         if kind == "Bundle":
             bundle.judge(resource, judgement, self._one, urls=self._site.wire)
@@ -136,21 +122,44 @@ class Rules:
                         judgement.report(rule, "patch-part", (None, rule.elements[0], -1), path, part=path, **rule.args)
         return judgement.found
 
-    def _book(self, resource_type: str) -> _Book:
-        if resource_type not in self._books:
-            self._books[resource_type] = _Book(resource_type, self._site)
-        return self._books[resource_type]
+    def _judge(self, resource_type: str) -> Judge:
+        judge = self._judges.get(resource_type)
+        if judge is None:
+            if resource_type not in _ruled():
+                return _nothing
+            judge = self._judges[resource_type] = _compiled(resource_type, self._site)
+        return judge
 
     def _one(self, resource: Resource, judgement: Judgement) -> None:
         """Judge one resource and what it contains; `judgement.root` is the resource that holds its references."""
         if resource["resourceType"] == "OperationOutcome":
             reply.read(resource, judgement)
             return
-        self._book(resource["resourceType"]).judge(resource, judgement)
+        self._judge(resource["resourceType"])(resource, judgement)
         if "contained" in resource:
             outer = judgement.at, judgement.within
             for index, inner in enumerate(objects(resource["contained"])):
                 if str(inner.get("resourceType")) in CONTAINED:
                     judgement.at, judgement.within = (f"{path}.contained[{index}]" for path in outer)
-                    self._book(inner["resourceType"]).judge(inner, judgement)
+                    self._judge(inner["resourceType"])(inner, judgement)
             judgement.at, judgement.within = outer
+
+
+@cache
+def _ruled() -> frozenset[str]:
+    """The resource types that have rules."""
+    return RESOURCE_TYPES & {rule.resource for rule in rules()}
+
+
+def _nothing(resource: Resource, judgement: Judgement) -> None:
+    """The judge of a type without rules."""
+
+
+def _now() -> str:
+    """The present instant in UTC, `YYYY-MM-DDThh:mm:ss`."""
+    return _instant(int(time.time()))
+
+
+@lru_cache(1)
+def _instant(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))

@@ -3,9 +3,10 @@
 A place is a chain `(parent, key, index)` (index -1: not in a list) and becomes a FHIRPath only when something is wrong.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from profiles.fhirjson import Resource
 from profiles.rules.book import Rule, table
@@ -29,8 +30,8 @@ class Judgement:
     """The sender's own organisation; where none was given, the first that an identifier names."""
     now: str
     """The present instant in UTC, `YYYY-MM-DDThh:mm:ss`; comparable with the wire format as text."""
-    entries: dict[str, str] | None = None
-    """In a Bundle: fullUrl → resource type of its entry."""
+    entries: Mapping[str, Resource] = field(default_factory=dict)
+    """In a Bundle: its resources by fullUrl and by `Type/id`."""
     at: str = ""
     """FHIRPath of the resource being judged, from the root of what was handed in."""
     within: str = ""
@@ -40,8 +41,14 @@ class Judgement:
     def report(
         self, rule: Rule, problem: str, place: Place, value: Any = None, severity: Severity = "error", **facts: str
     ) -> None:
-        inside = _fhirpath(place)
-        self.found.append(Finding(rule, problem, self.at + inside, self.within + inside, value, severity, facts))
+        self.found.append(Finding(rule, problem, self.at, self.within, _fhirpath(place), value, severity, facts))
+
+    def resolve(self, reference: str) -> Resource | None:
+        """The contained resource or the Bundle's entry that `reference` names; None where there is none."""
+        if reference.startswith("#"):
+            inner = objects(self.root.get("contained"))
+            return next((resource for resource in inner if resource.get("id") == reference[1:]), None)
+        return self.entries.get(reference)
 
     def turn_to(self, resource: Resource, at: str = "") -> None:
         """Judge another resource from here on; `at` is its FHIRPath where it is not the root."""
@@ -50,24 +57,35 @@ class Judgement:
 
 
 def _fhirpath(place: Place) -> str:
-    steps = []
+    path = ""
     while place is not None:
         place, key, index = place
-        steps.append(f".{key}" if index < 0 else f".{key}[{index}]")
-    return "".join(reversed(steps))
+        path = f".{key}{path}" if index < 0 else f".{key}[{index}]{path}"
+    return path
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A broken rule. `path` is the FHIRPath from the root of what was judged, `element` from the resource's own."""
+class Finding(NamedTuple):
+    """A broken rule. `at` is the FHIRPath of the resource from the root of what was judged, `within` what the server
+    calls it, `inside` the path from there."""
 
     rule: Rule
     problem: str
-    path: str
-    element: str
+    at: str
+    within: str
+    inside: str
     value: Any
     severity: Severity
     facts: dict[str, str]
+
+    @property
+    def path(self) -> str:
+        """The FHIRPath from the root of what was judged."""
+        return self.at + self.inside
+
+    @property
+    def element(self) -> str:
+        """The FHIRPath as the server writes it, from the sent resource."""
+        return self.within + self.inside
 
     def issue(self) -> Issue:
         code, wording = _wording(self.rule, self.problem)

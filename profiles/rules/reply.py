@@ -39,7 +39,7 @@ def _number(text: str) -> str:
 
 @cache
 def _by_number() -> dict[str, Rule]:
-    return {rule.number: rule for rule in rules()}
+    return {rule.number: rule for rule in sorted(rules(), key=lambda rule: rule.kamus)}
 
 
 def _rule(number: str) -> Rule:

@@ -1,22 +1,18 @@
-"""The rules of a resource type as a tree of its elements, and the walk that reports what is wrong."""
+"""The rules of a resource type as a tree of its elements."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from profiles.rules.book import Rule
-from profiles.rules.coded import Check
-from profiles.rules.findings import Judgement, Place, objects
+from profiles.rules.check import Check
+from profiles.rules.findings import objects
 
-ABSENT: tuple[Any, ...] = (None, [], {})
-
-CHOICES = {  # the first is the one that the ministry's own rules speak of
-    "medication[x]": ("medicationReference", "medicationCodeableConcept"),
-    "occurrence[x]": ("occurrenceDateTime", "occurrenceString"),
-}
+EMPTY = frozenset((type(None), list, dict))
+"""Classes of a value that says nothing where it is false; false, 0 and "" are values."""
 
 
 class Node:
-    """One element. `needs` are the keys (any of them) that must be there below it."""
+    """One element. `needs` are the keys (any of them) that must be there below it; `slices` its extensions by name."""
 
     __slots__ = ("checks", "children", "needs", "slices")
 
@@ -28,14 +24,15 @@ class Node:
 
     def check(self, rule: Rule, check: Check, steps: Sequence[str]) -> None:
         """Judge the element below this one with `check`."""
-        *above, last = steps
-        self.at([*above, CHOICES.get(last, (last,))[0]]).checks.append((rule, check))
+        self.at(steps).checks.append((rule, check))
 
-    def need(self, rule: Rule, steps: Sequence[str]) -> None:
-        """Demand the element, and every element above it unless the rule only speaks of what is there (`each`)."""
-        depths = range(len(steps)) if rule.args.get("required") != "each" else (len(steps) - 1,)
-        for depth in depths:
-            self.at(steps[:depth]).needs.append((CHOICES.get(steps[depth], (steps[depth],)), rule))
+    def need(self, rule: Rule, steps: Sequence[str], others: Sequence[str]) -> None:
+        """Demand the element or one of `others` beside it, and every element above it unless the rule only speaks of
+        what is there (`each`)."""
+        last = len(steps) - 1
+        for depth in range(last if rule.args.get("required") == "each" else 0, last + 1):
+            keys = (steps[depth], *others) if depth == last else (steps[depth],)
+            self.at(steps[:depth]).needs.append((keys, rule))
 
     def at(self, steps: Sequence[str]) -> "Node":
         """The node of a path. A step is `code`, `extension:Name`, or `X` (the element before it, within itself)."""
@@ -51,44 +48,20 @@ class Node:
                 node, key = node.children.setdefault(step, Node()), step
         return node
 
-    def run(self, value: Any, place: Place, judgement: Judgement) -> None:
-        """Report everything that is wrong with a value of this element and all below it."""
-        for _, check in self.checks:
-            check(value, place, judgement)
-        if not isinstance(value, dict):
-            return
-        for keys, rule in self.needs:
-            if all(lacks(value, key) for key in keys):
-                _miss(rule, keys[0], place, judgement)
-        for key, item in value.items():
-            child = self.children.get(key)
-            if child is None:
-                continue
-            if isinstance(item, list):
-                for index, one in enumerate(item):
-                    child.run(one, (place, key, index), judgement)
-            else:
-                child.run(item, (place, key, -1), judgement)
-        if self.slices:
-            inner = self.slices.get(str(value.get("url", "")).rpartition("/")[2])
-            if inner is not None:
-                inner.run(value, place, judgement)
+    def within_itself(self) -> bool:
+        """Whether the element may hold itself."""
+        return any(child is self for child in self.children.values())
 
 
-def lacks(value: dict[str, Any], key: str) -> bool:
-    """Whether the object has nothing under `key`, which may be `extension:Name`."""
-    if key.startswith("extension:"):
-        ending = key.replace("extension:", "/")
-        return all(not str(each.get("url")).endswith(ending) for each in objects(value.get("extension")))
-    return value.get(key) in ABSENT
+def lacks(value: dict[str, Any], keys: Sequence[str]) -> bool:
+    """Whether the object has nothing under any of the keys, which may be `extension:Name`."""
+    return all(_extension_lacks(value, key) if ":" in key else _nothing(value.get(key)) for key in keys)
 
 
-def _miss(rule: Rule, key: str, place: Place, judgement: Judgement) -> None:
-    if any(judgement.root.get(name) != wanted for name, wanted in rule.args.get("when", {}).items()):
-        return
-    severity = rule.args.get("severity", "error")
-    if rule.check == "reference":
-        targets = ", ".join(rule.args.get("targets", ())) or "*"
-        judgement.report(rule, "reference-absent", (place, key, -1), None, severity, targets=targets)
-    else:
-        judgement.report(rule, "missing", (place, key.partition(":")[0], -1), severity=severity)
+def _nothing(found: Any) -> bool:
+    return not found and found.__class__ in EMPTY
+
+
+def _extension_lacks(value: dict[str, Any], key: str) -> bool:
+    ending = key.replace("extension:", "/")
+    return all(not str(each.get("url")).endswith(ending) for each in objects(value.get("extension")))

@@ -15,16 +15,16 @@ EXAMPLES = list(examples())
 
 
 def test_the_whole_rule_book_is_in_the_data() -> None:
-    numbers = [rule.number for rule in rules()]
+    numbers = [(rule.resource, rule.number) for rule in rules()]
     assert len(numbers) == len(set(numbers))
-    assert sum(rule.kamus for rule in rules()) == 558
+    assert len({rule.number for rule in rules() if rule.kamus}) == sum(rule.kamus for rule in rules()) == 558
 
 
 def test_a_rule_is_judged_here_or_says_why_not() -> None:
-    judged = {example.rule.number for example in EXAMPLES} | {"10171"}
+    judged = {example.rule for example in EXAMPLES}
     for rule in rules():
         if rule.local:
-            assert rule.number in judged, f"{rule.number} has no example"
+            assert rule in judged or rule.check == "patch", f"{rule.resource} {rule.number} has no example"
         else:
             assert rule.outside is not None
             assert rule.outside["id"]
@@ -47,7 +47,7 @@ def test_failing_example(example: Example) -> None:
     assert issue.tier == "satusehat"
     assert issue.path.startswith(example.rule.resource)
     inside = re.sub(r"\[\d+\]", "", issue.path).removeprefix(example.rule.resource + ".").split(".")
-    tops = {element.split(".")[0].split(":")[0].removesuffix("[x]") for element in example.rule.elements}
+    tops = {element.split(".")[0].split(":")[0] for element in example.rule.elements}
     assert any(inside[0].startswith(top) for top in tops)
     for lang in ("id", "en"):
         assert "{" not in issue.text(lang)
