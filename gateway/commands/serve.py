@@ -2,8 +2,9 @@
 
 import argparse
 import asyncio
+import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     host, port = args.host or settings.host, settings.port if args.port is None else args.port
+    signal.signal(signal.SIGTERM, _end)
     try:
         return _serve(host, port, args.workers)
     finally:
@@ -44,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
 def _serve(host: str, port: int, workers: int) -> int:
     import uvicorn
 
+    from gateway.protocol import Protocol
+
     try:
         uvicorn.run(
             "gateway.app:from_environment",
@@ -52,7 +56,7 @@ def _serve(host: str, port: int, workers: int) -> int:
             port=port,
             workers=workers,
             loop="uvloop",
-            http="httptools",
+            http=Protocol,
             access_log=False,
             server_header=False,
             log_level="warning",
@@ -62,6 +66,11 @@ def _serve(host: str, port: int, workers: int) -> int:
     except SystemExit as stopped:  # uvicorn's way to say that it could not start
         return 2 if stopped.code else 0
     return 0
+
+
+def _end(*_: Any) -> None:
+    # uvicorn raises the signal again when it is done; unheard, it would end the process before the database is left
+    raise SystemExit(0)
 
 
 async def _prepare(settings: "Settings") -> "Database":
