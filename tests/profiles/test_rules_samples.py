@@ -1,5 +1,6 @@
 """The ministry's own examples: what it accepted passes, what it refused is refused with its number and in its words."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -85,6 +86,14 @@ def _same_words(finding: Finding, refusal: dict[str, Any]) -> None:
     assert f"(RuleNumber: {finding.rule.number})" in ours
     if finding.rule.number not in ("20011", "10200"):  # abridged in the sample
         assert ours.partition(" (")[0] == theirs.partition(" (")[0]
+
+
+def test_each_numbered_refusal_of_the_catalogue_is_earned_here_or_the_servers_alone() -> None:
+    local = {rule.number for rule in rules() if rule.local}
+    for row in msgspec.json.decode((SAMPLES / "errors_catalog.json").read_bytes()):
+        number = re.search(r"RuleNumber: (\d+)", str(row["body"]))
+        if number and number[1] in local:
+            assert row["id"] in REFUSED or row["id"] == "patch_operationalstatus_10171"
 
 
 def test_a_patch_of_part_of_operational_status_is_refused_with_its_number() -> None:
