@@ -13,6 +13,7 @@ from mappings.expressions import Functions, Scope, unwrap
 from mappings.run import current
 from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirpath import Expression
+from profiles.fhirpath.compiled import expression
 from profiles.fhirpath.engine import Compiler
 from profiles.fhirpath.model import UNTYPED
 from profiles.fhirpath.parser import parse
@@ -37,7 +38,7 @@ def quick(text: str, functions: Functions) -> Values | None:
             if split is None:
                 return None
             node, path = split
-            step = _step_of(path, Expression(text, path, None, Compiler({})))
+            step = _step_of(path, expression(text, path, None, Compiler({})))
         steps.insert(0, step)
     return _values(node.name, steps, begins_with_path)
 
@@ -53,13 +54,13 @@ def quick_truth(text: str, functions: Functions) -> Callable[[Scope], Any]:
     split = _path(parse(text), functions)
     if split is None or not isinstance(split[0], External):
         return lambda scope: GENERAL
-    name, expression = split[0].name, Expression(text, split[1], None, Compiler({}))
+    name, compiled = split[0].name, expression(text, split[1], None, Compiler({}))
 
     def truth(scope: Scope) -> Any:
         items = scope.variables.get(name)
         if items is None or len(items) != 1 or items[0].__class__ is not tuple or not items[0][1].is_resource:
             return GENERAL
-        return expression.test(items[0][0])
+        return compiled.test(items[0][0])
 
     return truth
 
@@ -145,7 +146,7 @@ def _rebased(node: Member | Call, base: Node | None) -> Node:
     return made
 
 
-def _step_of(path: Node, expression: Expression) -> Step:
+def _step_of(path: Node, compiled: Expression) -> Step:
     names = _names(path)
 
     def step(values: list[Any]) -> list[Any]:
@@ -155,7 +156,7 @@ def _step_of(path: Node, expression: Expression) -> Step:
         if len(values) > 1 or value.__class__ is not dict:
             raise _General
         if "resourceType" in value:
-            return expression(value)
+            return compiled(value)
         if names is None:
             raise _General
         return _walked(value, names)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol, cast
 
 from profiles.fhirpath.engine import Compiler, HostFunction
 from profiles.fhirpath.environment import Environment
@@ -23,54 +23,92 @@ WORTH_IT = 3
 """Evaluations on one resource type after which an expression is turned into Python for it."""
 
 
-class Expression:
-    """A compiled expression: call it, or ask `test` for its truth or `typed` for values with their types.
+class Expression(Protocol):
+    """What `compile` gives: a function of a resource (or an element of the type it was compiled for) and variables.
+
+    It is a plain function with attributes, for calling an object takes Python half as long again.
+    """
+
+    source: str
+    type: str | None
+    """The type that it was compiled for, None for any."""
+
+    def __call__(self, resource: Any, /, **variables: Any) -> list[Any]:
+        """The result as Python values. Raises FHIRPathError."""
+
+    def test(self, resource: Any, /, **variables: Any) -> bool | None:
+        """The result as a condition: True, False, or None when it is empty."""
+
+    def typed(self, resource: Any, /, **variables: Any) -> list[tuple[str, Any]]:
+        """As a call, each value with its type's name: `[("code", "home"), ("Quantity", {…}), ("System.Integer", 3)]`.
+
+        A primitive that has only extensions is there with None.
+        """
+
+    def python(self, type_name: str | None = None) -> str | None:
+        """The generated source for a type (that of the expression, if None), None where closures do it all."""
+
+
+def expression(source: str, tree: Node, type_: Type | None, compiler: Compiler) -> Expression:
+    """The expression of a tree."""
+    evaluator = Evaluator(tree, type_, compiler)
+    plain, general = evaluator.plain, evaluator.items
+
+    def evaluate(resource: Any, /, **variables: Any) -> list[Any]:
+        try:
+            if not variables:
+                return plain[resource.get("resourceType")](resource)
+        except BAILS:
+            pass
+        return general(resource, variables)
+
+    evaluate.__qualname__ = f"FHIRPath {source!r}"
+    vars(evaluate).update(
+        source=source,
+        type=type_.name if type_ else None,
+        test=evaluator.test,
+        typed=evaluator.typed,
+        python=evaluator.python,
+    )
+    return cast(Expression, evaluate)
+
+
+class Evaluator:
+    """An expression at work.
 
     Closures can evaluate it on anything. For a type that is met often, or that it was compiled for, the same tree is
     turned into plain Python, which runs on well-formed data and leaves the rest to the closures.
     """
 
-    __slots__ = ("_compiler", "_met", "_plain", "_quick", "_run", "_type", "source", "tree")
-
-    def __init__(self, source: str, tree: Node, type_: Type | None, compiler: Compiler) -> None:
-        self.source, self.tree, self._type, self._compiler = source, tree, type_, compiler
+    def __init__(self, tree: Node, type_: Type | None, compiler: Compiler) -> None:
+        self._tree, self._type, self._compiler = tree, type_, compiler
         self._run = compiler.items(tree)
         self._quick: dict[str | None, Typed] = {}
-        self._plain: dict[str | None, Callable[[Json], list[Any]]] = {}
         self._met: dict[str | None, int] = {}
+        self.plain: dict[str | None, Callable[[Json], list[Any]]] = {}
         if type_ is not None:
             check(tree, type_, compiler.functions)
             self._met[type_.name if type_.is_resource else None] = WORTH_IT - 1
 
-    def __repr__(self) -> str:
-        return f"<FHIRPath {self.source!r}>"
-
-    @property
-    def type(self) -> str | None:
-        """The type that it was compiled for, None for any."""
-        return self._type.name if self._type else None
-
     def python(self, type_name: str | None = None) -> str | None:
-        """The generated source for a type (that of the expression, if None), None where closures do it all."""
+        """See Expression."""
         type_ = fhir_type(type_name) if type_name else self._type
-        found = compile_typed(self.tree, type_, self._compiler) if type_ else None
+        found = compile_typed(self._tree, type_, self._compiler) if type_ else None
         return found.source if found else None
 
-    def __call__(self, resource: Any, /, **variables: Any) -> list[Any]:
-        """Evaluate on a resource (or an element, when compiled for its type). Raises FHIRPathError."""
-        if resource.__class__ is dict:
-            try:
-                if not variables:
-                    return self._plain[resource.get("resourceType")](resource)
-                quick = self._quick.get(resource.get("resourceType"))
-                if quick is not None and not quick.minds(variables):
+    def items(self, resource: Any, variables: dict[str, Any]) -> list[Any]:
+        """See Expression: where there are variables, or the plain way was not taken."""
+        if variables and resource.__class__ is dict:
+            quick = self._quick.get(resource.get("resourceType"))
+            if quick is not None and not quick.minds(variables):
+                try:
                     return self._fast(quick, quick.items, resource, variables)  # type: ignore[no-any-return]
-            except BAILS:
-                pass
+                except BAILS:
+                    pass
         return unwrap(self._items(resource, variables))
 
     def test(self, resource: Any, /, **variables: Any) -> bool | None:
-        """The result as a condition: True, False, or None when it is empty."""
+        """See Expression."""
         if resource.__class__ is dict:
             quick = self._quick.get(resource.get("resourceType"))
             if quick is not None and quick.holds and quick.fails and not (variables and quick.minds(variables)):
@@ -83,10 +121,7 @@ class Expression:
         return truth(self._items(resource, variables))
 
     def typed(self, resource: Any, /, **variables: Any) -> list[tuple[str, Any]]:
-        """As a call, each value with its type's name: `[("code", "home"), ("Quantity", {…}), ("System.Integer", 3)]`.
-
-        A primitive that has only extensions is there with None.
-        """
+        """See Expression."""
         return [
             (item[1].name, item[0]) if item.__class__ is tuple else (f"System.{type_of(item).name}", *unwrap([item]))
             for item in self._items(resource, variables)
@@ -109,10 +144,10 @@ class Expression:
             return
         times = self._met[name] = self._met.get(name, 0) + 1
         if times == WORTH_IT:
-            quick = compile_typed(self.tree, type_, self._compiler)
+            quick = compile_typed(self._tree, type_, self._compiler)
             if quick is not None:
                 self._quick[name] = quick
-            self._plain[name] = quick.plain if quick is not None else self._closures_only
+            self.plain[name] = quick.plain if quick is not None else self._closures_only
 
     def _closures_only(self, resource: Json) -> list[Any]:
         root = self._root(resource)
@@ -156,7 +191,7 @@ def _compiled(
     tree = parse(expr)
     if strict:
         check_order(tree)
-    return Expression(expr, tree, type_, Compiler(dict(functions)))
+    return expression(expr, tree, type_, Compiler(dict(functions)))
 
 
 def evaluate(expr: str, resource: Any, /, **variables: Any) -> list[Any]:

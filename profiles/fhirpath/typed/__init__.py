@@ -5,7 +5,6 @@
 well-formed JSON; on other shapes it raises one of `BAILS`, and the closures judge.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from profiles.fhirpath.parser import parse
 from profiles.fhirpath.syntax import External, Node
 from profiles.fhirpath.typed.conditions import Conditions
 from profiles.fhirpath.typed.helpers import BAILS, NAMES, Bail
+from profiles.fhirpath.typed.source import source
 from profiles.fhirpath.typed.value import Names, Untypable, Value
 
 __all__ = ["BAILS", "NAMES", "Bail", "Typed", "compile_typed", "condition"]
@@ -101,45 +101,16 @@ def compile_typed(tree: Node, type_: Type, compiler: Compiler) -> Typed | None:
     writer = Conditions(Value("o", type_), "fp0resource", "fp0root", Names(), parts.fallback, parts.constant)
     writer.hosts = frozenset(compiler.functions)
     try:
-        lines = _condition_lines(writer, tree) if writer.is_condition(tree) else _item_lines(writer, tree)
+        text = source(writer, tree)
     except (Untypable, FHIRPathError):
         return None
-    source = "\n".join(lines) + "\n"
-    if len(source) > MAX_SOURCE:
+    if len(text) > MAX_SOURCE:
         return None
     made = parts.globals
-    exec(compile(source, "<fhirpath>", "exec"), made)  # noqa: S102 - written above from a checked tree
+    exec(compile(text, "<fhirpath>", "exec"), made)  # noqa: S102 - written above from a checked tree
     holds, fails = made.get("holds"), made.get("fails")
-    return Typed(source, made["plain"], made["items"], holds, fails, parts.closures > 0, writer.reads_references)
+    return Typed(text, made["plain"], made["items"], holds, fails, parts.closures > 0, writer.reads_references)
 
 
 _HEEDED = frozenset(("context", "ucum", "sct", "loinc", "trace"))
 _KNOWN = frozenset(("context", "resource", "rootResource", "ucum", "sct", "loinc"))
-# Names that no FHIR key and no literal is likely to hold, for they are replaced in the source of `plain`.
-_PLAIN = {"fp0resource": "o", "fp0root": "o", "fp0environment": "fp_environment(o)"}
-_OUTSIDE = re.compile("|".join(_PLAIN))
-_ARGUMENTS = ", ".join(("o", *_PLAIN))
-
-
-def _condition_lines(writer: Conditions, tree: Node) -> list[str]:
-    yes, no = writer.truth(tree, writer.root, True), writer.truth(tree, writer.root, False)
-    body = [f"    return [True] if {yes} else [False] if {no} else []"]
-    tests = [f"def holds({_ARGUMENTS}):", f"    return {yes}", f"def fails({_ARGUMENTS}):", f"    return {no}"]
-    return [*tests, *_item_functions(body)]
-
-
-def _item_lines(writer: Conditions, tree: Node) -> list[str]:
-    value = writer.value(tree, writer.root)
-    if not value.clauses:
-        return _item_functions([f"    v = {value.code}", "    return [] if v is None else [v]"])
-    if value.type is None or value.type.primitive or value.type.namespace != "FHIR":
-        if value.code.isidentifier():
-            return _item_functions([f"    return {value.filtered(f'{value.code} is not None')}"])
-        return _item_functions([f"    return [v for v in {value.listed} if v is not None]"])
-    return _item_functions([f"    return {value.listed}"])
-
-
-def _item_functions(body: list[str]) -> list[str]:
-    """`items`, and `plain` for a resource with nothing else."""
-    plain = [_OUTSIDE.sub(lambda match: _PLAIN[match[0]], line) for line in body]
-    return [f"def items({_ARGUMENTS}):", *body, "def plain(o):", *plain]

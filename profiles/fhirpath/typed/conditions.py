@@ -4,7 +4,6 @@ Three-valued logic is thereby decided when the code is written: empty is neither
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from profiles.fhirpath.engine import resolve_type, type_argument
 from profiles.fhirpath.model import Type
@@ -20,6 +19,7 @@ from profiles.fhirpath.typed.value import (
     Names,
     Untypable,
     Value,
+    is_plain_object,
 )
 
 MAX_CONDITIONS = 500
@@ -34,7 +34,9 @@ _STANDS = {
     ">=": ("in (0, 1)", "== -1"),
 }
 _ORDERS = ((NUMERIC, "numbers"), (TEMPORAL, "dates"), (QUANTITIES, "quantities"), (TEXTUAL, "texts"))
-_LOGICAL = frozenset(("and", "or", "xor", "implies", "=", "!=", "~", "!~", "<", ">", "<=", ">=", "in", "contains"))
+_LOGIC = frozenset(("and", "or", "xor", "implies"))
+_CERTAIN = frozenset(("exists", "empty", "all", "hasValue", "isDistinct"))
+_LOGICAL = _LOGIC | frozenset(("=", "!=", "~", "!~", "<", ">", "<=", ">=", "in", "contains"))
 
 
 class Conditions(Paths):
@@ -42,13 +44,12 @@ class Conditions(Paths):
 
     def __init__(
         self, root: Value, resource: str, root_resource: str, names: Names, fallback: Fallback | None = None,
-        constant: Callable[[str], str] | None = None,
+        constant: Callable[[str], str] = str,
     ) -> None:  # fmt: skip
-        super().__init__(root, resource, root_resource, names)
+        super().__init__(root, resource, root_resource, names, constant)
         self._fallback = fallback
         self._written = 0
         self.reads_references = False
-        self.constant = constant or (lambda source: source)
 
     def is_condition(self, node: Node) -> bool:
         """Whether the node's value is a truth."""
@@ -59,6 +60,14 @@ class Conditions(Paths):
         if isinstance(node, Call) and node.name in self.hosts:
             return False
         return isinstance(node, Call) and (node.name in _CALLS or self._is_choice_of_truths(node))
+
+    def is_certain(self, node: Node) -> bool:
+        """Whether a condition is always true or false, and never empty."""
+        if isinstance(node, Binary):
+            return node.operator in _LOGIC and self.is_certain(node.left) and self.is_certain(node.right)
+        if not isinstance(node, Call) or node.name in self.hosts:
+            return isinstance(node, Literal) and isinstance(node.value, bool)
+        return node.name in _CERTAIN or (node.name == "not" and node.base is not None and self.is_certain(node.base))
 
     def _is_choice_of_truths(self, node: Call) -> bool:
         results = node.arguments[1:]
@@ -97,7 +106,7 @@ class Conditions(Paths):
         if value.kind in BOOLEANS:
             return f"fp_boolean({value.single}) is {want}"
         if not want and value.clauses:
-            return f"fp_single({value.listed}) is fp_single"  # never, but it minds more than one item
+            return f"fp_single({value.iterable}) is fp_single"  # never, but it minds more than one item
         if not want or value.constant is not None:
             return str(want)
         # A lone item that is no Boolean is true; a primitive with only extensions has no truth.
@@ -106,14 +115,17 @@ class Conditions(Paths):
     def _binary(self, node: Binary, me: Value, want: bool) -> str:
         operator = node.operator
         left, right = node.left, node.right
-        if operator in ("and", "or", "implies", "xor"):
+        if operator in _LOGIC:
             return self._logic(operator, left, right, me, want)
         if operator in _NEGATED:
             operator, want = _NEGATED[operator], not want
         if operator == "=":
             return self._equal(left, right, me, want)
         if operator in _STANDS:
-            return f"{self._order(self.value(left, me), self.value(right, me))} {_STANDS[operator][not want]}"
+            a, b = self.value(left, me), self.value(right, me)
+            if a.is_count and b.is_count:
+                return _no(f"{a.code} {operator} {b.code}", want)
+            return f"{self._order(a, b)} {_STANDS[operator][not want]}"
         if operator in ("in", "contains"):
             one, many = (left, right) if operator == "in" else (right, left)
             return self._in(one, many, me, want)
@@ -167,10 +179,10 @@ class Conditions(Paths):
 
     def _equal_plain(self, a: Value, b: Value, want: bool) -> str:
         if a.clauses and b.clauses:
-            return f"fp_eq_lists({a.listed}, {b.listed}) is {want}"
+            return f"fp_eq_lists({a.iterable}, {b.iterable}) is {want}"
         if a.clauses or b.clauses:
             many, one = (a, b) if a.clauses else (b, a)
-            return f"fp_eq_list({many.listed}, {one.code}) is {want}"
+            return f"fp_eq_list({many.iterable}, {one.code}) is {want}"
         if b.constant is not None:
             return f"{a.code} == {b.code}" if want else f"{a.code} not in (None, {b.code})"
         return f"fp_eq({a.code}, {b.code}) is {want}"
@@ -192,7 +204,7 @@ class Conditions(Paths):
         among = self.value(many, me)
         if wanted.kind not in TEXTUAL or among.kind not in TEXTUAL:
             raise Untypable
-        return f"fp_in({wanted.single}, {among.listed}) is {want}"
+        return f"fp_in({wanted.single}, {among.iterable}) is {want}"
 
     def is_of(self, operand: Node, me: Value, node: Node, text: str, want: bool) -> str:
         """`operand is Type`."""
@@ -221,7 +233,7 @@ class Conditions(Paths):
         if not kinds[0].is_resource or kinds[0].open:
             raise Untypable
         self.reads_references = True
-        return f"fp_target({base.code}) == {kinds[0].name!r}"
+        return f"fp_is_target({base.code}, {kinds[0].name + '/'!r})"
 
     def _iif(self, node: Call, me: Value, want: bool) -> str:
         criterion, chosen, *otherwise = node.arguments
@@ -240,18 +252,42 @@ def _no(condition: str, want: bool) -> str:
     return condition if want else f"not ({condition})"
 
 
-def _exists(c: Conditions, node: Call, me: Value, want: bool) -> str:
-    if not node.arguments and node.base is not None and c.is_condition(node.base):
-        yes, no = c.truth(node.base, me, True), c.truth(node.base, me, False)
-        return _no(f"(({yes}) or ({no}))", want)
+def _there(c: Conditions, node: Call, me: Value) -> Value:
     base = c.base(node, me)
-    if node.arguments:
-        base = c.where(base, node.arguments[0])
-    return _no(base.exists, want)
+    return c.where(base, node.arguments[0]) if node.arguments else base
 
 
-def _empty(c: Conditions, node: Call, me: Value, want: bool) -> str:
-    return _exists(c, node, me, not want)
+def _exceptions(c: Conditions, node: Call, me: Value) -> Value:
+    each = c.names.each(c.base(node, me))
+    return each.only(f"not ({c.truth(node.arguments[0], each.item, True)})")
+
+
+_SOUGHT: dict[str, tuple[Callable[[Conditions, Call, Value], Value], bool]] = {
+    "exists": (_there, True),
+    "empty": (_there, False),
+    "all": (_exceptions, False),
+}
+"""What to look for, and what the answer is when it is found."""
+
+
+def search(c: Conditions, node: Node, me: Value) -> tuple[Value, bool] | None:
+    """What a condition looks for, and its answer when that is found; None where it is no search."""
+    if not isinstance(node, Call) or node.name not in _SOUGHT or node.name in c.hosts:
+        return None
+    if node.base is not None and c.is_condition(node.base):
+        return None
+    look_for, found = _SOUGHT[node.name]
+    return look_for(c, node, me), found
+
+
+def _sought(c: Conditions, node: Call, me: Value, want: bool) -> str:
+    found = search(c, node, me)
+    if found is not None:
+        return _no(found[0].exists, want is found[1])
+    if node.base is None or node.arguments:
+        raise Untypable
+    yes, no = c.truth(node.base, me, True), c.truth(node.base, me, False)
+    return _no(f"(({yes}) or ({no}))", want is _SOUGHT[node.name][1])
 
 
 def _not(c: Conditions, node: Call, me: Value, want: bool) -> str:
@@ -260,14 +296,10 @@ def _not(c: Conditions, node: Call, me: Value, want: bool) -> str:
     return c.truth(node.base, me, not want)
 
 
-def _all(c: Conditions, node: Call, me: Value, want: bool) -> str:
-    each = c.names.each(c.base(node, me))
-    inner = c.truth(node.arguments[0], replace(each, clauses=(), present=None), True)
-    return _no(f"not [1 {' '.join(each.clauses)} if not ({inner})]", want)
-
-
 def _has_value(c: Conditions, node: Call, me: Value, want: bool) -> str:
     base = c.base(node, me)
+    if is_plain_object(base.type):
+        return str(not want)
     if base.clauses or base.type is None or not base.type.primitive:
         raise Untypable
     return _no(f"({base.code}) is not None", want)
@@ -283,7 +315,7 @@ def _is_distinct(c: Conditions, node: Call, me: Value, want: bool) -> str:
     base = c.base(node, me)
     if base.kind not in TEXTUAL:
         raise Untypable
-    return _no(f"fp_distinct({base.listed})", want)
+    return _no(f"fp_distinct({base.iterable})", want)
 
 
 def _text_test(template: str) -> Callable[[Conditions, Call, Value, bool], str]:
@@ -314,10 +346,8 @@ def _html_checks(c: Conditions, node: Call, me: Value, want: bool) -> str:
 
 
 _CALLS: dict[str, Callable[[Conditions, Call, Value, bool], str]] = {
-    "exists": _exists,
-    "empty": _empty,
+    **dict.fromkeys(_SOUGHT, _sought),
     "not": _not,
-    "all": _all,
     "hasValue": _has_value,
     "is": _is,
     "isDistinct": _is_distinct,

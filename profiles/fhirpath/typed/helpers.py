@@ -219,20 +219,18 @@ def fp_distinct(values: list[Any]) -> bool:
 
 def fp_union(*lists: list[Any]) -> list[Any]:
     """The values of one type without repeats."""
-    filled = [values for values in lists if values]
-    if len(filled) == 1 and len(filled[0]) == 1:
-        return filled[0]
-    if sum(map(len, filled)) <= FEW:
+    values = [value for values in lists for value in values]
+    if len(values) < 2:
+        return values
+    if len(values) <= FEW:
         few: list[Any] = []
-        for values in filled:
-            for value in values:
-                if value not in few:
-                    few.append(value)
+        for value in values:
+            if value not in few:
+                few.append(value)
         return few
     seen: dict[Any, Any] = {}
-    for values in filled:
-        for value in values:
-            seen.setdefault(identity(value), value)
+    for value in values:
+        seen.setdefault(identity(value), value)
     return list(seen.values())
 
 
@@ -343,10 +341,14 @@ def fp_written(value: Any) -> str | None:
 
 def fp_intersect(values: list[Any], others: list[Any]) -> list[Any]:
     """The values of one type that are in both, without repeats."""
+    if not values or not others:
+        return []
     if len(values) * len(others) <= FEW * FEW:
-        return fp_union([value for value in values if value in others])
-    known = {identity(value) for value in others}
-    return fp_union([value for value in values if identity(value) in known])
+        found = [value for value in values if value in others]
+    else:
+        known = {identity(value) for value in others}
+        found = [value for value in values if identity(value) in known]
+    return fp_union(found) if len(found) > 1 else found
 
 
 def fp_substring(value: Any, start: int, length: int | None = None) -> Any:
@@ -369,15 +371,34 @@ def fp_environment(resource: dict[str, Any]) -> Environment:
     return Environment([(resource, type_of_resource(resource), None)], {})
 
 
-def fp_target(reference: Any) -> str | None:
-    """The type that a Reference's `Type/id` names; Bail for what only a resolver or the data itself can tell."""
+def fp_is_target(reference: Any, start: str) -> bool:
+    """Whether a Reference's `Type/id` names a type (`start` is `Type/`); Bail for what only a resolver or the data
+    itself can tell."""
     text = None if reference is None else reference.get("reference")
     if text is None:
-        return None
-    parts: list[str] = text.partition("/_history/")[0].split("/")
+        return False
+    if text.startswith(start) and text.count("/") == 1:
+        return True
+    parts = text.partition("/_history/")[0].split("/")
     if len(parts) < 2 or text[0] == "#":
         raise Bail
-    return parts[-2]
+    return bool(parts[-2] == start[:-1])
+
+
+def fp_keys(type_name: str) -> frozenset[str]:
+    """The JSON keys of a type."""
+    return frozenset(fhir_type(type_name).key_elements)
+
+
+def fp_count_children(value: Any, keys: frozenset[str]) -> int:
+    """How many elements an object has; Bail where primitives have ids or extensions."""
+    count = 0
+    for key, part in {} if value is None else value.items():
+        if key in keys and part is not None:
+            count += len(part) if part.__class__ is list else 1
+        elif key != "resourceType":
+            raise Bail
+    return count
 
 
 NAMES: dict[str, Any] = {name: value for name, value in list(globals().items()) if name.startswith("fp_")}

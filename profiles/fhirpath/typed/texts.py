@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from profiles.fhirpath.model import Element
 from profiles.fhirpath.syntax import Call, Literal
-from profiles.fhirpath.typed.value import NUMERIC, READABLE, TEXTUAL, Untypable, Value, system
+from profiles.fhirpath.typed.value import NUMERIC, QUANTITIES, READABLE, TEXTUAL, Untypable, Value, pick, system
 
 if TYPE_CHECKING:
     from profiles.fhirpath.typed.paths import Paths
@@ -48,11 +49,23 @@ def _literal_texts(node: Call) -> list[str]:
 
 def _to_string(paths: "Paths", node: Call, me: Value) -> Value:
     base = paths.base(node, me)
+    if base.choice is not None:
+        base = _readable(base, base.choice)
     if base.kind in READABLE and not node.arguments:
         return system("String", f"fp_text({base.single})")
     if base.kind not in NUMERIC or node.arguments:
         raise Untypable
     return system("String", f"fp_written({base.single})")
+
+
+def _readable(base: Value, choice: Element) -> Value:
+    """The text of a choice whose other types have none."""
+    keys = [key for key, type_ in choice.keys if type_.name in READABLE]
+    if base.clauses or any(type_.primitive != (type_.name in READABLE) for _, type_ in choice.keys) or not keys:
+        raise Untypable
+    if any(type_.name in QUANTITIES for _, type_ in choice.keys):
+        raise Untypable
+    return system("String", pick(base.owner, tuple(keys)))
 
 
 def _length(paths: "Paths", node: Call, me: Value) -> Value:
@@ -75,7 +88,7 @@ def _join(paths: "Paths", node: Call, me: Value) -> Value:
     if base.kind not in READABLE:
         raise Untypable
     separator = _literal_texts(node)[0] if node.arguments else "''"
-    return system("String", f"fp_join_all({base.listed}, {separator})")
+    return system("String", f"fp_join_all({base.iterable}, {separator})")
 
 
 TEXTS: dict[str, Writer] = {
