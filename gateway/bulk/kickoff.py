@@ -17,7 +17,7 @@ from gateway.bulk import files, interaction, jobs
 from gateway.bulk.export import Asked, elements_of
 from gateway.errors import FhirError
 from gateway.fhir.call import JSON_TYPES, Answer, Call, Query
-from gateway.fhir.history import INSTANT
+from gateway.fhir.history import instant
 from gateway.fhir.reading import current
 from gateway.fhir.search import refusal
 from gateway.security import audit
@@ -168,7 +168,7 @@ async def _asked(call: Call) -> Asked:
         raise FhirError("GF-108", name="_elements", value=", ".join(stray), wanted="element or Type.element")
     return Asked(
         types=types,
-        since=_since(given.get("_since")),
+        since=instant("_since", given["_since"]) if "_since" in given else None,
         filters=filters,
         compartment=bool(call.type),
         group=call.id,
@@ -243,16 +243,3 @@ def _patients(call: Call) -> list[str] | None:
         if type != "Patient" or not identity:
             raise FhirError("GF-108", name="patient", value=reference, wanted="Patient/id")
     return [reference.partition("/")[2] for reference in named] or None
-
-
-def _since(value: str | None) -> datetime | None:
-    if value is None:
-        return None
-    # a + in a URL is a space
-    text = value.replace(" ", "+")
-    try:
-        if INSTANT.fullmatch(text):
-            return datetime.fromisoformat(text)
-    except ValueError:
-        pass
-    raise FhirError("GF-108", name="_since", value=value, wanted="an instant, such as 2026-11-21T09:00:00+07:00")

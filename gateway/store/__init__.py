@@ -16,7 +16,7 @@ from .errors import (
     UnknownFacility,
     VersionConflict,
 )
-from .model import NEW, Also, Audits, Change, Connection, Judged, Judgement, Method, Page, Query, Remote, Version
+from .model import NEW, Also, Audits, Change, Connection, Judged, Judgement, Method, Page, Query, Remote, Version, When
 from .reindex import Progress
 from .selection import ANYONE, Selection, Snapshot
 from .store import Store, Transaction
@@ -52,5 +52,6 @@ __all__ = [
     "UnknownFacility",
     "Version",
     "VersionConflict",
+    "When",
     "new_id",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from profiles.fhirjson import Resource
 
@@ -112,11 +112,22 @@ class Version:
         return self.version == 1
 
 
+class When(NamedTuple):
+    """Which versions of a history are meant: written from `since` to `until`, and `standing` after this instant."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    standing: datetime | None = None
+
+
+ALWAYS = When()
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of a search or history, in order. `next` is the cursor of the page after this one, None at the end.
 
-    `total` is None unless `_total=accurate` or `estimate` (or `_summary=count`) asked for it.
+    `total` is None unless it was asked for.
     """
 
     matches: Sequence[Version] = ()

@@ -3,13 +3,14 @@
 Source: https://hl7.org/fhir/R4/http.html#read, #vread, #history
 """
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from .cursor import Cursor
 from .errors import Gone, NotFound
 from .facilities import Place
-from .model import Connection, Page, Version
+from .model import Connection, Page, Version, When
 
 VERSION = "v.type, v.id, v.version, v.last_updated, v.method, v.content"
 """The columns of a Version, in the order of `version_of`."""
@@ -30,21 +31,22 @@ from resource r join resource_version v on v.resource = r.key
 where r.facility = $1 and r.type = $2 and r.id = $3 and v.last_updated <= $4
 order by v.version desc limit 1"""
 
-_PERIOD = """
-  and ($2::timestamptz is null or v.last_updated >= $2) and ($3::timestamptz is null or v.last_updated <= $3)"""
-_AFTER = """
-  and ($4::timestamptz is null or (v.last_updated, v.resource, v.version) < ($4, $5::bigint, $6::integer))
-order by v.last_updated desc, v.resource desc, v.version desc limit $7"""
+_WHEN = """
+  and ($2::timestamptz is null or v.last_updated >= $2) and ($3::timestamptz is null or v.last_updated <= $3)
+  and ($4::timestamptz is null or not exists (select from resource_version n
+    where n.resource = v.resource and n.version = v.version + 1 and n.last_updated <= $4))"""
+"""Written from $2 to $3, and not replaced by $4."""
 
-INSTANCE_HISTORY = f"""
-select {VERSION}, v.resource
-from resource r join resource_version v on v.resource = r.key
-where r.facility = $1 and r.type = $8 and r.id = $9{_PERIOD}{_AFTER}"""
 
-TYPE_HISTORY = f"""
-select {VERSION}, v.resource
-from resource_version v
-where v.facility = $1 and v.type = $8{_PERIOD}{_AFTER}"""
+def _page(order: str) -> str:
+    after = "<" if order == "desc" else ">"
+    return f"""
+  and ($5::timestamptz is null or (v.last_updated, v.resource, v.version) {after} ($5, $6::bigint, $7::integer))
+order by v.last_updated {order}, v.resource {order}, v.version {order} limit $8"""
+
+
+INSTANCE = "from resource r join resource_version v on v.resource = r.key where r.facility = $1"
+TYPE = "from resource_version v where v.facility = $1"
 
 TYPES = """
 with recursive type (name) as (
@@ -55,16 +57,31 @@ with recursive type (name) as (
 select name from type where name is not null"""
 """The types that a facility has resources of: a step in the index for each."""
 
-SYSTEM_HISTORY = f"""
+
+def _histories(order: str) -> tuple[str, str, str]:
+    """The statements for the whole facility (its types $9, or all), a type ($9), and an instance ($9, $10)."""
+    page = f"{_WHEN}{_page(order)}"
+    return (
+        f"""
 with recursive type (name) as (
     select min(type) from resource_version where facility = $1
     union all
     select (select min(type) from resource_version where facility = $1 and type > name) from type where name is not null
 )
-select v.* from type, lateral (
-    select {VERSION}, v.resource from resource_version v where v.facility = $1 and v.type = type.name{_PERIOD}{_AFTER}
-) v
-order by v.last_updated desc, v.resource desc, v.version desc limit $7"""
+select v.* from type, lateral (select {VERSION}, v.resource {TYPE} and v.type = type.name{page}) v
+where $9::text[] is null or type.name = any($9)
+order by v.last_updated {order}, v.resource {order}, v.version {order} limit $8""",
+        f"select {VERSION}, v.resource {TYPE} and v.type = $9{page}",
+        f"select {VERSION}, v.resource {INSTANCE} and r.type = $9 and r.id = $10{page}",
+    )
+
+
+NEWEST_FIRST, OLDEST_FIRST = _histories("desc"), _histories("asc")
+COUNTS = (
+    f"select count(*) {TYPE} and ($5::text[] is null or v.type = any($5)){_WHEN}",
+    f"select count(*) {TYPE} and v.type = $5{_WHEN}",
+    f"select count(*) {INSTANCE} and r.type = $5 and r.id = $6{_WHEN}",
+)
 
 
 def version_of(facility: str, row: Any) -> Version:
@@ -102,23 +119,34 @@ def _there(place: Place, row: Any, reference: str) -> Version:
 async def history(
     connection: Connection,
     place: Place,
-    type: str | None,
-    id: str | None,
-    since: datetime | None,
-    until: datetime | None,
+    of: Sequence[str],
+    when: When,
     count: int,
     cursor: str | None,
+    *,
+    oldest_first: bool = False,
+    among: Collection[str] | None = None,
 ) -> Page:
-    """Versions, the newest first, deletions included. Raises NotFound for an instance that never was."""
+    """Versions of an instance (`of`: type and id), a type or the facility (of the types `among`), deletions included; a
+    `count` of 0 gives their number alone. Raises NotFound for an instance that never was."""
+    named: list[Any] = [*of] or [None if among is None else list(among)]
+    if count == 0:
+        total = await connection.fetchval(COUNTS[len(of)], place.number, *when, *named)
+        return await _known(connection, place, of, Page(total=total), total)
     after = Cursor.parse(cursor, (datetime, int, int)).values if cursor else (None, None, None)
-    of = [value for value in (type, id) if value is not None]
-    statement = (SYSTEM_HISTORY, TYPE_HISTORY, INSTANCE_HISTORY)[len(of)]
-    rows = await connection.fetch(statement, place.number, since, until, *after, count + 1, *of)
-    if not rows and id is not None and await connection.fetchrow(READ, place.number, type, id) is None:
-        raise NotFound(f"{type}/{id} does not exist")
+    statement = (OLDEST_FIRST if oldest_first else NEWEST_FIRST)[len(of)]
+    rows = await connection.fetch(statement, place.number, *when, *after, count + 1, *named)
     shown = rows[:count]
     more = None
-    if len(rows) > count and shown:
+    if len(rows) > count:
         last = shown[-1]
         more = str(Cursor((last["last_updated"], last["resource"], last["version"])))
-    return Page([version_of(place.slug, row) for row in shown], next=more)
+    page = Page([version_of(place.slug, row) for row in shown], next=more)
+    return await _known(connection, place, of, page, len(rows))
+
+
+async def _known(connection: Connection, place: Place, of: Sequence[str], page: Page, count: int) -> Page:
+    """The page, unless it is empty because there never was such an instance."""
+    if not count and len(of) == 2 and await connection.fetchrow(READ, place.number, *of) is None:
+        raise NotFound(f"{'/'.join(of)} does not exist")
+    return page

@@ -17,7 +17,7 @@ from .errors import SchemaMismatch, StoreError, VersionConflict
 from .facilities import Facilities, Place
 from .index import SearchIndex
 from .migrate import current, head, migrate
-from .model import Also, Audits, Change, Connection, Judged, Page, Query, Remote, Version
+from .model import ALWAYS, Also, Audits, Change, Connection, Judged, Page, Query, Remote, Version, When
 from .pool import Pool, connect, translated
 from .reindex import Progress, Site
 from .retry import ATTEMPTS, step_aside
@@ -174,20 +174,25 @@ class Store:
         facility: str,
         type: str | None = None,
         id: str | None = None,
+        when: When = ALWAYS,
         *,
-        since: datetime | None = None,
-        until: datetime | None = None,
         count: int | None = None,
         cursor: str | None = None,
+        oldest_first: bool = False,
+        among: Collection[str] | None = None,
     ) -> Page:
-        """Versions of an instance, a type or the whole facility, the newest first, deletions included.
+        """Versions of an instance, a type or the whole facility (there of the types `among`), the newest first,
+        deletions included; a `count` of 0 gives their number alone.
 
         Raises NotFound for an instance that never was, BadParameter for a cursor that is not one.
         """
-        count = min(count or self.settings.default_page_size, self.settings.max_page_size)
+        count = self.settings.default_page_size if count is None else min(count, self.settings.max_page_size)
+        of = [name for name in (type, id) if name is not None]
         async with self._pool.connection() as connection:
             place = self._facilities[facility]
-            return await read.history(connection, place, type, id, since, until, count, cursor)
+            return await read.history(
+                connection, place, of, when, count, cursor, oldest_first=oldest_first, among=among
+            )
 
     async def search(
         self,

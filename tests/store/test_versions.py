@@ -13,6 +13,7 @@ from gateway.store import (
     UnknownFacility,
     Version,
     VersionConflict,
+    When,
     new_id,
 )
 from profiles import fhirjson
@@ -194,7 +195,7 @@ async def test_history_since_and_until(store: Store) -> None:
     first = await created(store, patient())
     await asyncio.sleep(0.005)
     [second] = await store.write(HERE, [Change.update(patient("Dua"), first.id)])
-    since = await store.history(HERE, "Patient", first.id, since=second.last_updated)
-    until = await store.history(HERE, "Patient", first.id, until=first.last_updated)
+    since = await store.history(HERE, "Patient", first.id, When(since=second.last_updated))
+    until = await store.history(HERE, "Patient", first.id, When(until=first.last_updated))
     assert [v.version for v in since.matches] == [2]
     assert [v.version for v in until.matches] == [1]
