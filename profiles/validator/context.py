@@ -2,26 +2,25 @@
 
 from typing import Any
 
-from profiles import ucum
 from profiles.definitions import BASE, RESOURCE_TYPES
 from profiles.fhirjson import Resource
 from profiles.validator import references
 from profiles.validator.bundle import Entries, findings
-from profiles.validator.codes import UCUM, same
 from profiles.validator.issue import Issue, Severity, Tier
-from profiles.validator.saying import Engine, Find, Json, Saying, suggestion
+from profiles.validator.natives import Natives
+from profiles.validator.saying import Engine, Find, Json, suggestion
 
 _FORBIDDEN_META = frozenset({"versionId", "lastUpdated", "security"})
 
 
-class Context(Saying):
+class Context(Natives):
     """One resource under judgement.
 
     `root` is the resource that holds `contained`; `bundle` finds other entries by fullUrl or relative reference.
     `doubtful` and `extended` are notes of the fast pass: there are warnings to report, extensions to look at.
     """
 
-    __slots__ = ("_contained", "_running", "bundle", "doubtful", "extended", "resource", "root")
+    __slots__ = ("_contained", "_running", "bundle", "extended", "resource", "root")
 
     def __init__(
         self,
@@ -134,68 +133,6 @@ class Context(Saying):
             severity: Severity = "error" if finding.severity == "error" else "warning"
             self.say(severity, finding.key, path + finding.at, finding.rule, finding.value, finding.facts)
 
-    def accepts_Attachment(self, o: Json) -> bool:
-        return "size" not in o or "data" not in o or _decoded(o["data"]) == o["size"]
-
-    def report_Attachment(self, o: Json, path: str) -> None:
-        if o.get("data").__class__ is str and not self.accepts_Attachment(o):
-            self.bad("attachment-size", path + ".size", "Attachment.size", o["size"], {"length": _decoded(o["data"])})
-
-    def accepts_Coding(self, o: Json) -> bool:
-        if "code" not in o or "system" not in o:
-            return True
-        table = self.engine.codes.table(o["system"])
-        if table is None:
-            return True
-        names = table.of(o["code"])
-        if names is None:
-            if table.binding:
-                return False
-            self.doubtful = True
-        elif "display" in o and not same(o["display"], names):
-            self.doubtful = True
-        return True
-
-    def report_Coding(self, o: Json, path: str) -> None:
-        system, code, display = o.get("system"), o.get("code"), o.get("display")
-        table = self.engine.codes.table(system) if isinstance(system, str) and isinstance(code, str) else None
-        if table is None:
-            return
-        names = table.of(str(code))
-        if names is None:
-            say = self.bad if table.binding else self.warn
-            say("unknown-code", path + ".code", "Coding.code", code, {"system": system})
-        elif isinstance(display, str) and not same(display, names):
-            facts = {"code": code, "system": system, "display": names[0]}
-            self.warn("display", path + ".display", "Coding.display", display, facts)
-
-    def accepts_Quantity(self, o: Json) -> bool:
-        if o.get("system") == UCUM and "code" in o and not ucum.valid(o["code"]):
-            self.doubtful = True
-        return True
-
-    def report_Quantity(self, o: Json, path: str) -> None:
-        code = o.get("code")
-        if o.get("system") == UCUM and code.__class__ is str and not ucum.valid(str(code)):
-            self.warn("unit", path + ".code", "Quantity.code", code)
-
-    def accepts_Observation(self, o: Resource) -> bool:
-        return "component" not in o or not _repeats_its_code(o)
-
-    def report_Observation(self, o: Resource, path: str) -> None:
-        if not self.accepts_Observation(o):
-            self.bad("component-code", path + ".component", "obs-7")
-
-    def accepts_SearchParameter(self, o: Resource) -> bool:
-        if "derivedFrom" not in o:
-            return True
-        origin = self.engine.definitions.search_parameter(o["derivedFrom"])
-        return origin is None or origin["type"] == o["type"]
-
-    def report_SearchParameter(self, o: Resource, path: str) -> None:
-        if o.get("derivedFrom").__class__ is str and "type" in o and not self.accepts_SearchParameter(o):
-            self.bad("derived-type", path + ".type", "SearchParameter.type", o["type"], {"origin": o["derivedFrom"]})
-
     def _is_resource(self, v: Any, path: str, rule: str) -> bool:
         if v.__class__ is not dict or not v:
             self.not_object(v, path, rule)
@@ -217,6 +154,8 @@ class Context(Saying):
     def report_unused(self, o: Resource, path: str) -> None:
         for n in references.unused(o):
             self.bad("contained-unused", f"{path}.contained[{n}]", "dom-3", o["contained"][n].get("id"))
+        for n in references.repeated(o):
+            self.bad("contained-id-twice", f"{path}.contained[{n}].id", "Resource.id", o["contained"][n]["id"])
 
     # ------------------------------------------------------------------ profiles
 
@@ -319,25 +258,3 @@ class Context(Saying):
         else:
             facts = {"found": type_, "allowed": ", ".join(names)}
             self.bad("reference-type", path + ".reference", rule, text, facts)
-
-
-def _repeats_its_code(observation: Resource) -> bool:
-    """True where an Observation with a value has a component with its own code (obs-7)."""
-    if not any(key.startswith("value") for key in observation):
-        return False
-    own = {repr(coding) for coding in _codings(observation)}
-    rows = observation["component"]
-    components = [row for row in rows if row.__class__ is dict] if rows.__class__ is list else []
-    return any(repr(coding) in own for component in components for coding in _codings(component))
-
-
-def _codings(owner: Json) -> list[Any]:
-    code = owner.get("code")
-    codings = code.get("coding") if code.__class__ is dict else None
-    return [dict(sorted(c.items())) if c.__class__ is dict else c for c in codings] if codings.__class__ is list else []
-
-
-def _decoded(data: str) -> int:
-    """Bytes that a base64 text stands for."""
-    packed = "".join(data.split())
-    return len(packed) * 3 // 4 - packed.count("=", -2)

@@ -7,7 +7,7 @@ from profiles.definitions import Definitions
 from profiles.validator import invariants
 from profiles.validator.coded import Binding, binding
 from profiles.validator.objects import Member, Object, rank, targets
-from profiles.validator.primitives import CONDITIONS
+from profiles.validator.primitives import ABSOLUTE, CONDITIONS, DOUBTS
 from profiles.validator.source import Source
 
 CHAIN = 14
@@ -80,6 +80,8 @@ class Fast:
         table = s.constant(repr(companions))
         with s.block(f"if k in {table}:"):
             s.line(f"if not companion(o, k, v, {table}[k][0], c): return False")
+            if needed := it.needed_values:
+                s.line(f"if k in {s.constant(f'frozenset({needed!r})')} and k[1:] not in o: return False")
             for i in range(len(it.choices)):
                 s.line(f"if {table}[k][1] == {i} and k[1:] not in o: c{i} += 1")
         with s.block("else:"):
@@ -133,11 +135,17 @@ class Fast:
             s.line(f"if not ({test}): return False")
             if bound is not None:
                 self._binding(bound, m, v)
+        if m.type in DOUBTS:
+            s.line(f"if {DOUBTS[m.type][1].format(v=v)}: c.doubtful = True")
+        if m.element["path"] in ABSOLUTE:
+            s.line(f"if ':' not in {v}: return False")
         self._own_constraints(m, v)
 
     def _complex(self, m: Member, v: str) -> None:
         s = self.s
         s.line(f"if not f_{m.target}({v}, c): return False")
+        if m.type == "Extension" and not m.element["path"].startswith("Extension."):
+            s.line(f"if ':' not in {v}.get('url', ''): return False")
         bound = binding(self.definitions, m.element)
         if bound is not None:
             self._binding(bound, m, v)
@@ -171,8 +179,10 @@ class Fast:
         for rule in invariants.of(it.element, it.path):
             rule.write(s, "o", "p")
         if it.is_resource and it.type not in invariants.UNCONTAINING:
-            s.line("if 'contained' in o and not all_used(o): return False")
-        if it.name == "Coding":
+            s.line("if 'contained' in o and not are_contained(o): return False")
+        if it.name == "Identifier":
+            s.line("if o.get('system') == URIS and 'value' in o and not is_uri(o['value']): c.doubtful = True")
+        elif it.name == "Coding":
             s.line("if o.get('system') in SYSTEMS and not c.accepts_Coding(o): return False")
         elif it.is_root and it.name in invariants.NATIVE:
             s.line(f"if not c.accepts_{it.name}(o): return False")

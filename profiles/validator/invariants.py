@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 DATA = Path(__file__).parent / "data"
 
-NATIVE = ("Attachment", "Bundle", "Coding", "Observation", "Quantity", "SearchParameter")
+NATIVE = ("Attachment", "Bundle", "Coding", "Identifier", "Observation", "Quantity", "SearchParameter")
 """Types whose own rules need more than a condition: the context judges them after the generated function."""
 
 UNCONTAINING = ("Bundle", "Parameters", "Binary")

@@ -94,11 +94,13 @@ _TAG = re.compile(
     r"<(?:!--(?:(?!--)[^\0])*+-->|(?P<close>/)?(?P<name>[A-Za-z][\w.:-]*+)"
     r"(?P<attributes>(?:\s++[\w.:-]++\s*+=\s*+(?:\"[^<\"]*+\"|'[^<']*+'))*+)\s*+(?P<empty>/)?>)"
 )
+_START = f'<div xmlns="{_XHTML}"'
 _ATTRIBUTE = re.compile(r"([\w.:-]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
 _TAGS = re.compile(r"<([^<>]*+)>").findall
 _SIMPLE = {name: "/" + name for name in ELEMENTS}
 _CONTENT = re.compile(r">\s*+[^<\s]").search
-_BARE = re.compile(r"&(?!(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
+_BARE = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
+_ENTITY = re.compile(r"&[A-Za-z][A-Za-z0-9]{1,31};").match
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -107,14 +109,16 @@ def is_narrative(v: Any) -> bool:
     return v.__class__ is str and (_is_plain(v) or fault(v) is None)
 
 
-def is_plain_text(v: Any) -> bool:
-    """True for text without any markup: no XHTML, but harmless."""
-    return v.__class__ is str and not v.isspace() and "<" not in v and v != ""
+def is_forgivable(v: Any) -> bool:
+    """True for what is no XHTML, but harmless: text without any markup, a faultless `div` that names no namespace."""
+    if v.__class__ is not str or v == "" or v.isspace():
+        return False
+    return "<" not in v or (fault(v) or ("",))[0] == "narrative-namespace"
 
 
 def _is_plain(text: str) -> bool:
     """True for a faultless narrative of simple tags; False says nothing. Several times as fast as `fault`."""
-    if text[:4] != "<div" or text[-6:] != "</div>" or not _CONTENT(text):
+    if text[:41] != _START or text[-6:] != "</div>" or not _CONTENT(text):
         return False
     tags = _TAGS(text)
     if len(tags) != text.count("<"):
@@ -182,9 +186,19 @@ def fault(text: str) -> tuple[str, str] | None:
             stack.append(name)
     if stack or position < len(body):
         return "narrative-broken" if not stack or "<" in body[position:] else "narrative-unclosed", body[position:][:40]
-    if (bare := _BARE.search(body)) or (bare := _CONTROL.search(body)):
-        return "narrative-broken", body[bare.start() : bare.start() + 20]
-    return None if content else ("narrative-empty", "")
+    if bare := _BARE.search(body):
+        named = _ENTITY(body, bare.start())
+        return ("narrative-entity", named[0]) if named else ("narrative-broken", body[bare.start() :][:20])
+    if control := _CONTROL.search(body):
+        return "narrative-broken", body[control.start() :][:20]
+    if not content:
+        return "narrative-empty", ""
+    return None if _has_namespace(body) else ("narrative-namespace", "")
+
+
+def _has_namespace(body: str) -> bool:
+    root = _TAG.match(body)
+    return root is not None and any(key == "xmlns" for key, _, _ in _ATTRIBUTE.findall(root["attributes"]))
 
 
 def _element(name: str, attributes: str) -> tuple[str, str] | None:

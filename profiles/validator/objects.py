@@ -76,6 +76,15 @@ class Object:
             found.pop("_id", None)
         return found
 
+    @property
+    def needed_values(self) -> list[str]:
+        """The companions of codes from a required set: an extension does not stand for the code."""
+        return [
+            key
+            for key, m in self.companions.items()
+            if m.type == "code" and not m.many and m.element.get("binding", {}).get("strength") == "required"
+        ]
+
     def _members(self, definition: Json) -> Iterator[Member]:
         depth = self.path.count(".") + 1
         for e in definition["snapshot"]["element"]:

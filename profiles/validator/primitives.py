@@ -41,10 +41,7 @@ PATTERNS = {
     "time": _CLOCK,
 }
 
-_TEXT = (
-    f"{{v}}.__class__ is str and 0 < len({{v}}) <= {MAX_STRING} and not {{v}}.isspace()"
-    " and ('<' not in {v} or is_harmless({v}))"
-)
+_TEXT = f"{{v}}.__class__ is str and 0 < len({{v}}) <= {MAX_STRING} and ('<' not in {{v}} or is_harmless({{v}}))"
 
 
 def _integer(least: int) -> str:
@@ -70,6 +67,17 @@ CONDITIONS = {
     "code": "{v}.__class__ is str and ({v}.split() == [{v}] or M_code({v}))",
 }
 """Primitive type → Python condition over `{v}`; the names in it are those of `NAMES` and of the runtime."""
+
+_BLANK = ("blank-string", "{v}.isspace()")
+DOUBTS = {
+    "string": _BLANK,
+    "markdown": _BLANK,
+    "canonical": ("canonical-relative", "':' not in {v} and {v}[:1] != '#'"),
+}
+"""Primitive type → (message key, condition) of what R4 advises against for a value that it allows."""
+
+ABSOLUTE = frozenset({"Coding.system", "Identifier.system", "Quantity.system"})
+"""Elements whose uri must be absolute."""
 
 _script = re.compile(r"<\s*+/?\s*+(?:script|iframe|object|embed)\b|<[^<>]*\son\w++\s*+=", re.IGNORECASE).search
 

@@ -18,6 +18,7 @@ _FORM = re.compile(
     r"|(?!https?:)[a-z][a-z0-9+.\-]*:\S+|https?://\S+"
 ).fullmatch
 is_relative = re.compile(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}").fullmatch
+is_uri = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+").fullmatch
 _TYPED_URL = re.compile(r"/([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?$").search
 
 Find = Callable[[str], Resource | None]
@@ -75,8 +76,23 @@ def unused(resource: Resource) -> list[int]:
     ]
 
 
-def all_used(resource: Resource) -> bool:
-    return not unused(resource)
+def repeated(resource: Resource) -> list[int]:
+    """Places of the contained resources whose id an earlier one has."""
+    inner = resource["contained"]
+    seen: set[str] = set()
+    found = []
+    for n, r in enumerate(inner) if inner.__class__ is list else ():
+        id_ = r.get("id") if r.__class__ is dict else None
+        if id_.__class__ is str:
+            if id_ in seen:
+                found.append(n)
+            seen.add(id_)
+    return found
+
+
+def are_contained(resource: Resource) -> bool:
+    """True where each contained resource has an id of its own and is referred to."""
+    return not unused(resource) and not repeated(resource)
 
 
 def within(value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from profiles.definitions import Definitions
 from profiles.validator import invariants
 from profiles.validator.coded import Binding, binding
 from profiles.validator.objects import Member, Object, rank, targets
-from profiles.validator.primitives import CONDITIONS
+from profiles.validator.primitives import ABSOLUTE, CONDITIONS, DOUBTS
 from profiles.validator.source import Source
 
 
@@ -67,6 +67,9 @@ class Report:
         table = s.constant(repr(companions))
         with s.block(f"if k in {table}:"):
             s.line(f"c.companion(o, k, v, {table}[k][0], p, {it.path!r})")
+            if needed := it.needed_values:
+                codes = s.constant(f"frozenset({needed!r})")
+                s.line(f"if k in {codes} and k[1:] not in o: c.valueless(k, p, {it.path!r})")
             for i in range(len(it.choices)):
                 s.line(f"if {table}[k][1] == {i} and k[1:] not in o: c{i} += 1")
         with s.block("else:"):
@@ -115,6 +118,11 @@ class Report:
             s.line(f"elif not ({bound.code_test(s, v)}): {s.bad('code-required', path, rule, v, **facts)}")
         elif bound is not None:
             self._binding(bound, m, v, path)
+        if m.type in DOUBTS:
+            key, doubt = DOUBTS[m.type]
+            s.line(f"if {v}.__class__ is str and {doubt.format(v=v)}: {s.warn(key, path, rule, v)}")
+        if m.element["path"] in ABSOLUTE:
+            s.line(f"if {v}.__class__ is str and ':' not in {v}: {s.bad('system-relative', path, rule, v)}")
         self._own_constraints(m, v, path)
 
     def _complex(self, m: Member, v: str, path: str) -> None:
@@ -123,6 +131,8 @@ class Report:
             s.line(f"c.not_object({v}, {path}, {rule!r})")
         with s.block("else:"):
             s.line(f"r_{m.target}({v}, {path}, c)")
+            if m.type == "Extension" and not m.element["path"].startswith("Extension."):
+                s.line(f"c.extension_url({v}, {path})")
             bound = binding(self.definitions, m.element)
             if bound is not None:
                 self._binding(bound, m, v, path)

@@ -10,8 +10,9 @@ from profiles.fhirpath import FHIRPathError, typed
 from profiles.validator import narrative, references
 from profiles.validator.context import Context
 from profiles.validator.matching import any_conforms, any_fits, at, fits, has_type, is_beyond
+from profiles.validator.natives import URIS
 from profiles.validator.primitives import NAMES, satisfies
-from profiles.validator.references import all_used, is_relative
+from profiles.validator.references import are_contained, is_relative, is_uri
 from profiles.validator.saying import beside
 
 Json = dict[str, Any]
@@ -25,23 +26,25 @@ def has_partner(o: Json, key: str, v: list[Any]) -> bool:
 
 def companion(o: Json, key: str, v: Any, many: bool, c: Context) -> bool:
     """True where `_key` holds ids and extensions of a primitive."""
+    values = o.get(key[1:])
     if not many:
-        return _is_companion(v, c)
+        return _is_companion(v, values is not None, c)
     if v.__class__ is not list or not v:
         return False
-    values = o.get(key[1:])
-    return all(beside(values, n) if item is None else _is_companion(item, c) for n, item in enumerate(v))
+    return all(
+        beside(values, n) if item is None else _is_companion(item, beside(values, n), c) for n, item in enumerate(v)
+    )
 
 
-def _is_companion(v: Any, c: Context) -> bool:
-    if v.__class__ is not dict or not v:
+def _is_companion(v: Any, valued: bool, c: Context) -> bool:
+    if v.__class__ is not dict or not v or not (valued or "extension" in v):
         return False
     for key, items in v.items():
         if key == "extension":
             if items.__class__ is not list or not items:
                 return False
             extension = c.engine.fast("Extension")
-            if not all(extension(item, c) for item in items):
+            if not all(extension(item, c) and ":" in item.get("url", "") for item in items):
                 return False
         elif key != "id" or not satisfies("string", items):
             return False
@@ -63,10 +66,10 @@ def is_good_reference(o: Json, c: Context) -> bool:
 
 
 def is_narrative(v: Any, c: Context) -> bool:
-    """True for basic XHTML; for plain text too, with a doubt, where the engine is lenient."""
+    """True for basic XHTML; with a doubt for what is forgivable, where the engine is lenient."""
     if narrative.is_narrative(v):
         return True
-    if c.engine.lenient and narrative.is_plain_text(v):
+    if c.engine.lenient and narrative.is_forgivable(v):
         c.doubtful = True
         return True
     return False
@@ -170,9 +173,10 @@ NAMESPACE: dict[str, Any] = {
     "BAILS": typed.BAILS,
     "M_relative": is_relative,
     "RESOURCE_TYPES": RESOURCE_TYPES,
-    "all_used": all_used,
+    "URIS": URIS,
     "any_conforms": any_conforms,
     "any_fits": any_fits,
+    "are_contained": are_contained,
     "at": at,
     "companion": companion,
     "fits": fits,
@@ -189,5 +193,6 @@ NAMESPACE: dict[str, Any] = {
     "is_target": is_target,
     "is_time_zone": is_time_zone,
     "is_unit": is_unit,
+    "is_uri": is_uri,
 }
 """The names that generated code finds."""

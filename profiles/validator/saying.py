@@ -8,7 +8,7 @@ from profiles.definitions import Definitions
 from profiles.fhirjson import Resource
 from profiles.validator.codes import Codes
 from profiles.validator.issue import Issue, Severity, Tier
-from profiles.validator.narrative import fault, is_plain_text
+from profiles.validator.narrative import fault, is_forgivable
 from profiles.validator.primitives import EXAMPLES, MAX_STRING, is_harmless, satisfies
 from profiles.validator.wording import Message, messages
 
@@ -90,7 +90,7 @@ class Saying:
             self.bad("array", path, rule, v)
         elif type_ == "xhtml" and v.__class__ is str:
             key, part = fault(v) or ("narrative-div", "")
-            say = self.warn if self.engine.lenient and is_plain_text(v) else self.bad
+            say = self.warn if self.engine.lenient and is_forgivable(v) else self.bad
             say(key, path, "txt-2" if key == "narrative-empty" else "txt-1", v, {"part": part})
         elif _kind(v) != wants:
             self.bad("json-type", path, rule, v, {"type": type_, "json": wants, "found": _kind(v), **_as(v, wants)})
@@ -115,21 +115,23 @@ class Saying:
         """Check `_key`, the id and extensions of a primitive."""
         name, rule = key[1:], f"{parent}.{key[1:]}"
         if not many:
-            self._companion(v, f"{path}.{name}", rule)
+            self._companion(v, f"{path}.{name}", rule, o.get(name) is not None)
         elif v.__class__ is not list or not v:
             self.not_list(v, f"{path}.{key}", rule)
         else:
             for n, item in enumerate(v):
                 if item is not None:
-                    self._companion(item, f"{path}.{name}[{n}]", rule)
+                    self._companion(item, f"{path}.{name}[{n}]", rule, beside(o.get(name), n))
                 elif not beside(o.get(name), n):
                     self.bad("null-item", f"{path}.{key}[{n}]", rule, None, {"name": name})
 
-    def _companion(self, v: Any, path: str, rule: str) -> None:
+    def _companion(self, v: Any, path: str, rule: str, valued: bool) -> None:
         if v.__class__ is not dict or not v:
             self.not_object(v, path, rule)
             return
         if v.keys() == {"id"}:
+            if not valued:
+                self.bad("only-id", path, rule)
             return
         for key, items in v.items():
             if key == "extension":
@@ -141,11 +143,21 @@ class Saying:
                         self.not_object(item, f"{path}.extension[{n}]", rule)
                     else:
                         self.engine.report("Extension")(item, f"{path}.extension[{n}]", self)
+                        self.extension_url(item, f"{path}.extension[{n}]")
             elif key == "id":
                 if not satisfies("string", items):
                     self.primitive(items, "string", f"{path}.id", rule)
             else:
                 self.unknown(path, key, items, rule, ("id", "extension"))
+
+    def valueless(self, key: str, path: str, parent: str) -> None:
+        self.bad("code-absent", f"{path}.{key[1:]}", f"{parent}.{key[1:]}")
+
+    def extension_url(self, extension: Json, path: str) -> None:
+        """Say where the url of an extension is relative, as only one within another's may be."""
+        url = extension.get("url")
+        if url.__class__ is str and ":" not in str(url):
+            self.bad("extension-relative", path + ".url", "Extension.url", url)
 
     def null_item(self, o: Json, key: str, n: int, path: str, rule: str) -> None:
         if not beside(o.get("_" + key), n):
