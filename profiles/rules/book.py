@@ -14,7 +14,6 @@ from typing import Any
 from msgspec import json
 
 DATA = Path(__file__).parent / "data"
-EXAMPLES = Path(__file__).parent / "examples"
 
 Text = Mapping[str, str]
 """The same sentence in `id` and `en`."""
@@ -30,6 +29,9 @@ class Rule:
     check: str
     args: Mapping[str, Any] = field(default_factory=dict)
     note: Text | None = None
+    """What a reader of the book should know of it."""
+    advice: Text | None = None
+    """What to do where it is broken, beside what is said of the problem."""
     outside: Text | None = None
     """Why only the server can judge it; None for a rule judged here."""
     kamus: bool = True
@@ -47,7 +49,7 @@ class Rule:
         return " | ".join(f"{self.resource}.{element}" for element in self.elements)
 
 
-_OWN = {"number", "element", "check", "note", "server", "kamus"}
+_OWN = {"number", "element", "check", "note", "advice", "server", "kamus"}
 
 
 @cache
@@ -66,6 +68,7 @@ def _file(path: Path) -> Iterator[Rule]:
             check=row["check"],
             args={key: value for key, value in row.items() if key not in _OWN},
             note=row.get("note"),
+            advice=row.get("advice"),
             outside=row.get("server"),
             kamus=row.get("kamus", True),
         )
@@ -73,8 +76,16 @@ def _file(path: Path) -> Iterator[Rule]:
 
 @cache
 def table(name: str) -> Any:
-    """One of the tables beside the rules: systems, messages, courses."""
+    """One of the tables beside the rules: systems, messages, courses, names."""
     return json.decode((DATA / f"{name}.json").read_bytes())
+
+
+@cache
+def named(resource: str, element: str) -> Text:
+    """What people call an element of a resource; `~` in the table stands for what they call the resource."""
+    names = table("names")
+    found = names["elements"].get(f"{resource}.{element}") or names["elements"].get(element) or {"id": "", "en": ""}
+    return {lang: words.replace("~", names["resources"][resource][lang]) for lang, words in found.items()}
 
 
 @cache

@@ -87,25 +87,39 @@ def pattern(rule: Rule, site: Site) -> Check:
     return Check(report, "{v}.__class__ is str and {0}({v})", (match,))
 
 
-def _shaped(match: Callable[[str], object], type_name: str) -> Callable[[Rule, Site], Check]:
+def _shaped(match: Callable[[str], object], type_name: str, form: str) -> Callable[[Rule, Site], Check]:
     def make(rule: Rule, site: Site) -> Check:
         def report(value: Any, place: Place, judgement: Judgement) -> None:
-            if not isinstance(value, str) or not match(value):
+            if not isinstance(value, str):
                 judgement.report(rule, "type", place, value, type=type_name)
+            elif not match(value):
+                judgement.report(rule, "form", place, value, form=form)
 
         return Check(report, "{v}.__class__ is str and {0}({v})", (match,))
 
     return make
 
 
+def text(rule: Rule, site: Site) -> Check:
+    """A string that says something."""
+
+    def report(value: Any, place: Place, judgement: Judgement) -> None:
+        if not isinstance(value, str):
+            judgement.report(rule, "type", place, value, type="string")
+        elif not value.strip():
+            judgement.report(rule, "blank", place, value)
+
+    return Check(report, "{v}.__class__ is str and {v}.strip()")
+
+
 def number(rule: Rule, site: Site) -> Check:
     """A JSON number (never a string, never "-"). `integer`: without fraction; `least`: not below."""
     integer, least = rule.args.get("integer", False), rule.args.get("least")
-    type_name = "integer" if integer else "decimal"
+    problem = "integer" if integer else "number"
 
     def report(value: Any, place: Place, judgement: Judgement) -> None:
         if isinstance(value, bool) or not isinstance(value, int if integer else (int, Decimal, float)):
-            judgement.report(rule, "number", place, value, type=type_name)
+            judgement.report(rule, problem, place, value)
         elif least is not None and value < least:
             judgement.report(rule, "least", place, value, least=str(least))
 
@@ -198,9 +212,9 @@ CHECKS: dict[str, Maker] = {
     "code": coded.code,
     "instant": instant,
     "expiry": expiry,
-    "date": _shaped(_DATE.fullmatch, "date"),
-    "time": _shaped(_TIME.fullmatch, "time"),
-    "string": _shaped(str.strip, "string"),
+    "date": _shaped(_DATE.fullmatch, "date", "YYYY-MM-DD"),
+    "time": _shaped(_TIME.fullmatch, "time", "hh:mm:ss"),
+    "string": text,
     "pattern": pattern,
     "number": number,
     "boolean": boolean,

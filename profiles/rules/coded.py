@@ -115,7 +115,7 @@ def unit(rule: Rule, site: Site) -> Check:
         code = value["code"]
         if wanted and code not in wanted:
             listed = ", ".join(sorted(wanted))
-            judgement.report(rule, "code", (place, "code", -1), code, system=f"{codes.system} ({listed})")
+            judgement.report(rule, "choice", (place, "code", -1), code, system=codes.system, codes=listed)
         else:
             _judge_code(rule, codes, None, code, (place, "code", -1), judgement)
         if len(judgement.found) == before:
@@ -138,7 +138,8 @@ def _judge_system(
     system = value.get("system")
     codes = allowed[system] if isinstance(system, str) else None
     if codes is None:
-        judgement.report(rule, "system", (place, "system", -1), system, systems=str(allowed))
+        problem = "system-absent" if system is None else "system"
+        judgement.report(rule, problem, (place, "system", -1), system, systems=str(allowed))
     elif not isinstance(value.get("code"), str) or not value["code"].strip():
         judgement.report(rule, "code-missing", (place, "code", -1), value.get("code"), system=codes.system)
     else:
@@ -164,10 +165,11 @@ def _judge_code(
 def code(rule: Rule, site: Site) -> Check:
     """A plain code. `values`: the name of the FHIR value set that lists them."""
     known = listed_codes(rule.args["values"])
+    listed = ", ".join(sorted(known))
 
     def report(value: Any, place: Place, judgement: Judgement) -> None:
         if not isinstance(value, str) or value not in known:
-            judgement.report(rule, "code", place, value, system=VALUE_SETS + rule.args["values"])
+            judgement.report(rule, "choice", place, value, system=VALUE_SETS + rule.args["values"], codes=listed)
 
     return Check(report, "{v}.__class__ is str and {v} in {0}", (known,))
 

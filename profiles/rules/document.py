@@ -4,19 +4,31 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from profiles.rules.book import Rule, Text, rules, table
+from profiles.rules.book import Rule, Text, named, rules, table
 
 FILE = Path(__file__).parents[2] / "docs" / "rules.md"
 
 HEAD = """# The ministry's numbered rules
 
-Made from `profiles/rules/data` by `python -m profiles.rules.document`; a test holds it to the data. Numbers are those
-of Kamus Rule Number V2.0; those marked * are not in it, or in it for another element: the server uses them, or (keys in
-words) they are our own.
+Who reads this: the engineer who mends what SATUSEHAT refuses, and the auditor who wants to know what was checked. It is
+made from `profiles/rules/data` by `python -m profiles.rules.document`; a test holds it to the data.
 
-A rule is judged **here**, before anything is sent, or only by the **server**, with the reason. That the target of a
-reference exists and is the sender's own is the server's to say, for every reference. `{org}` is the sender's own
-SATUSEHAT Organization id, `{any}` that of any organisation.
+## How to read a rule
+
+* **number**: that of Kamus Rule Number V2.0, which SATUSEHAT gives in its refusal as `(RuleNumber: …)`, and the gateway
+  as the rule of an issue, of a held delivery and in the conformance report. Those marked * are not in the Kamus, or in
+  it for another element: the server uses them, or (keys in words) they are our own.
+* **element**: below the resource, with what people call it. `extension:Name` is the extension whose url ends in Name,
+  `X` an element within itself (`section.X` is any section of a section).
+* **what is checked**, in Indonesian and English. What is not there is only missed where the row says »wajib«, required.
+  `{org}` is the sender's own SATUSEHAT Organization id, `{any}` that of any organisation.
+* **where**: judged **here**, before anything is sent, or only by the **server**, with the reason. That the target of a
+  reference exists and is the sender's own is the server's to say, for every reference.
+
+`gapura validate --for satusehat FILE` judges a file by all of them. A rule that is broken on what is about to be sent
+holds that delivery until the data are mended; nothing is sent. On the hospital's own record a rule of form (times in
+UTC, identifiers, references) says nothing, for the mapping gives it its form, and no rule ever refuses the record.
+A warning holds nothing back: it is a doubt, such as a code that no table at hand lists.
 
 """
 WORDS = {
@@ -69,10 +81,16 @@ def _systems() -> str:
 
 
 def _row(rule: Rule) -> str:
-    elements = "<br>".join(f"`{element}`" for element in rule.elements)
+    elements = "<br>".join(filter(None, (*(f"`{element}`" for element in rule.elements), _called(rule))))
     what = "<br>".join(filter(None, (_what(rule, lang).replace("|", "\\|") for lang in ("id", "en"))))
     star = "" if rule.kamus else "*"
     return f"| {rule.number}{star} | {elements} | {what} | {WHERE[rule.local]} |\n"
+
+
+def _called(rule: Rule) -> str:
+    """What people call the rule's elements, in both languages."""
+    names = [named(rule.resource, element) for element in rule.elements]
+    return "<br>".join(", ".join(dict.fromkeys(name[lang] for name in names)) for lang in ("id", "en") if names)
 
 
 def _what(rule: Rule, lang: str) -> str:
@@ -100,7 +118,7 @@ def _said(rule: Rule) -> Text:
 
 
 def _remarks(rule: Rule, lang: str) -> list[str]:
-    return [remark[lang] for remark in (rule.note, rule.outside) if remark is not None]
+    return [remark[lang] for remark in (rule.note, rule.advice, rule.outside) if remark is not None]
 
 
 def _facts(rule: Rule, lang: str) -> dict[str, Any]:
@@ -108,6 +126,7 @@ def _facts(rule: Rule, lang: str) -> dict[str, Any]:
     return {
         **args,
         "path": f"`{rule.elements[0]}`" if rule.elements else "",
+        "name": named(rule.resource, rule.elements[0])[lang] if rule.elements else "",
         "systems": ", ".join(f"`{system}`" for system in args.get("systems", ())),
         "targets": ", ".join(args.get("targets", ())) or words["any"],
         "future": {True: "", "warning": words["future-warning"]}.get(args.get("future"), words["future"]),

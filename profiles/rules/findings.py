@@ -3,13 +3,14 @@
 A place is a chain `(parent, key, index)` (index -1: not in a list) and becomes a FHIRPath only when something is wrong.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
 from profiles.fhirjson import Resource
-from profiles.rules.book import Rule, table
+from profiles.rules.book import Rule, named, table
 from profiles.validator.issue import Issue, Wording
 
 Place = tuple[Any, str, int] | None
@@ -88,8 +89,16 @@ class Finding(NamedTuple):
         return self.within + self.inside
 
     def issue(self) -> Issue:
-        code, wording = _wording(self.rule, self.problem)
+        code, wording = _wording(self.rule, self.problem, self._element())
         return Issue(self.severity, code, "satusehat", self.rule.number, self.path, self.value, wording, self.facts)
+
+    def _element(self) -> str:
+        """Which of the rule's elements it is."""
+        elements = self.rule.elements
+        if len(elements) < 2:
+            return elements[0] if elements else ""
+        inside = f"{_INDEX.sub('', self.inside)}."
+        return next((each for each in elements if inside.startswith(f".{each}.")), elements[0])
 
     def wire(self) -> str:
         """The sentence as the ministry's server phrases it, with the number where the rule has one."""
@@ -105,9 +114,15 @@ class Finding(NamedTuple):
         return {"instant": "format", "offset": "format"}.get(self.problem, "value")
 
 
+_INDEX = re.compile(r"\[\d+\]")
+
+
 @cache
-def _wording(rule: Rule, problem: str) -> tuple[str, Wording]:
-    words = table("messages")[problem]
-    note = rule.note or {"id": "", "en": ""}
-    indonesian, english = (f"{words[lang]} {note[lang]}".rstrip() for lang in ("id", "en"))
-    return words["code"], Wording(indonesian, english, words["fix_id"], words["fix_en"])
+def _wording(rule: Rule, problem: str, element: str) -> tuple[str, Wording]:
+    """The FHIR code and the sentences of a problem, with what people call the element."""
+    words, names = table("messages")[problem], named(rule.resource, element)
+    advice = rule.advice or {"id": "", "en": ""}
+    called = {lang: f"{name[:1].upper()}{name[1:]}" for lang, name in names.items()}
+    said = (words[lang].replace("{name}", called[lang]) for lang in ("id", "en"))
+    fixes = (f"{words[f'fix_{lang}']} {advice[lang]}".strip() for lang in ("id", "en"))
+    return words["code"], Wording(*said, *fixes)

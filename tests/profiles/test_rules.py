@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from profiles.rules import Rules, rules
+from profiles.rules.book import named
+from profiles.validator.issue import Lang
 from tests.profiles.rules_support import NOW, Example, base, examples, has
 
 RULES = Rules("10000004")
@@ -52,6 +54,28 @@ def test_failing_example(example: Example) -> None:
     for lang in ("id", "en"):
         assert "{" not in issue.text(lang)
         assert issue.text("id") != issue.text("en")
+
+
+@pytest.mark.parametrize("lang", ["id", "en"])
+def test_every_message_names_the_element_as_people_do_and_says_what_to_do(lang: Lang) -> None:
+    for example in EXAMPLES:
+        for issue in RULES.judge(example.failing, NOW):
+            name, _, rest = issue.text(lang).partition(f" ({issue.path})")
+            assert rest, issue.text(lang)
+            assert name[0].isupper()
+            assert "." not in name
+            assert len(issue.fix(lang)) > 10
+            for word in ("~", "None", "{", "}", "()"):
+                assert word not in issue.text(lang) + issue.fix(lang)
+
+
+def test_each_element_has_names_of_its_own_in_both_languages() -> None:
+    for rule in rules():
+        for element in rule.elements:
+            names = named(rule.resource, element)
+            assert names["id"]
+            assert names["en"]
+            assert names["id"] != names["en"] or element == "prognosisCodeableConcept"
 
 
 def test_every_finding_has_the_servers_own_phrase() -> None:

@@ -86,7 +86,7 @@ def test_a_known_misspelling_of_a_system_is_a_warning_with_the_right_one() -> No
     visit["serviceType"] = {"coding": [{"system": "http://snomed.info.sct", "code": "419192003"}]}
     [issue] = RULES.judge(visit, NOW)
     assert (issue.rule, issue.severity) == ("10327", "warning")
-    assert SNOMED in issue.text("en")
+    assert SNOMED in issue.fix("en")
     assert RULES.judge(visit, NOW), "a misspelling is no better the second time"
 
 
