@@ -1,5 +1,6 @@
 """The ministry's rules over what is about to be sent to SATUSEHAT."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,16 @@ from gateway.outbox.attempt import NotReady
 from gateway.settings import Facility
 from gateway.terminology import tables
 from profiles.fhirjson import Resource
-from profiles.rules import Rules
+from profiles.rules import NOTHING, Rules
 
 
-def judged(made: Resource, facility: Facility, home: Path) -> dict[str, Any]:
+def judged(made: Resource, facility: Facility, home: Path, beside: Mapping[str, Resource] = NOTHING) -> dict[str, Any]:
     """Judge a resource or Bundle, by the code tables under `home` too; returns what was checked, as it is kept with
-    the delivery.
+    the delivery. `beside`: what it refers to and SATUSEHAT has already, by its reference there.
 
     Raises NotReady with every broken rule.
     """
-    found = _rules(facility.organization_id, facility.slug, home).judge(made)
+    found = _rules(facility.organization_id, facility.slug, home).judge(made, beside=beside)
     errors = [issue for issue in found if issue.severity in ("error", "fatal")]
     if errors:
         raise NotReady(

@@ -38,6 +38,10 @@ class Visit:
         found = (entry["resource"] for entry in self.bundle.get("entry", ()))
         return {f"{r['resourceType']}/{r['id']}": r for r in found}
 
+    def at_destination(self) -> dict[str, Resource]:
+        """The visit's resources that the destination has, by their `Type/id` there."""
+        return {there: self.resources[local] for local, there in self.remote.items() if local in self.resources}
+
     def stable_ids(self) -> dict[str, str]:
         """The uuid that stands for each resource of the visit in every send."""
         org = self.facility.organization_id

@@ -74,7 +74,7 @@ class SatusehatDelivery:
             return Settlement(attempt.row, "done", result={"sent": 0})
         if made["resourceType"] == "Bundle":
             made = {**made, "entry": [entry for _, entry in news]}
-        checks = judged(made, visit.facility, attempt.home)
+        checks = judged(made, visit.facility, attempt.home, visit.at_destination())
         content = fhirjson.encode(made)
         async with attempt.sending(f"{len(news)} × {step.operation}", content):
             places = await _post(client, made)

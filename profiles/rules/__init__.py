@@ -2,6 +2,6 @@
 
 from profiles.rules.book import Rule, rules
 from profiles.rules.engine import Rules
-from profiles.rules.findings import Finding
+from profiles.rules.findings import NOTHING, Finding
 
-__all__ = ["Finding", "Rule", "Rules", "rules"]
+__all__ = ["NOTHING", "Finding", "Rule", "Rules", "rules"]

@@ -17,7 +17,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 def judge(bundle: Resource, judgement: Judgement, one: Callable[[Resource, Judgement], None], *, urls: bool) -> None:
     """Judge the fullUrls of a transaction or batch (where `urls`), then each entry's resource with `one`."""
     entries = objects(bundle.get("entry"))
-    judgement.entries = dict(_named(entries))
+    judgement.entries = {**judgement.entries, **dict(_named(entries))}
     judgement.turn_to(bundle)
     if urls and bundle.get("type") in ("transaction", "batch"):
         _judge_urls(entries, judgement)

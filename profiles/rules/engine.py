@@ -5,7 +5,7 @@ plain Python (`source`).
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -18,7 +18,7 @@ from profiles.rules.book import Rule, rules
 from profiles.rules.checks import CHECKS
 from profiles.rules.codes import Lookup, Site
 from profiles.rules.course import course
-from profiles.rules.findings import Finding, Judgement, Place, objects
+from profiles.rules.findings import NOTHING, Finding, Judgement, Place, objects
 from profiles.rules.source import Judge, compile_judge
 from profiles.rules.tree import Node
 from profiles.validator.issue import Issue
@@ -89,16 +89,21 @@ class Rules:
         self._org, self._site = organization_id, Site(codes, wire)
         self._judges: dict[str, Judge] = {}
 
-    def judge(self, resource: Resource, now: str | None = None) -> list[Issue]:
+    def judge(
+        self, resource: Resource, now: str | None = None, beside: Mapping[str, Resource] = NOTHING
+    ) -> list[Issue]:
         """The issues of one resource, or of a Bundle and all its entries, in the order of its entries.
 
-        `now`: the present instant in UTC as `YYYY-MM-DDThh:mm:ss`, the clock's by default.
+        `now`: the present instant in UTC as `YYYY-MM-DDThh:mm:ss`, the clock's by default. `beside`: what references
+        of it may lead to, by what they call it (a Medication that was sent before).
         """
-        return [finding.issue() for finding in self.findings(resource, now)]
+        return [finding.issue() for finding in self.findings(resource, now, beside)]
 
-    def findings(self, resource: Resource, now: str | None = None) -> list[Finding]:
+    def findings(
+        self, resource: Resource, now: str | None = None, beside: Mapping[str, Resource] = NOTHING
+    ) -> list[Finding]:
         """As `judge`, with the rule itself and the server's own phrase (`Finding.wire()`) of each."""
-        judgement = Judgement(resource, self._org, now or _now())
+        judgement = Judgement(resource, self._org, now or _now(), beside)
         kind = resource.get("resourceType")
         if kind == "Bundle":
             bundle.judge(resource, judgement, self._one, urls=self._site.wire)
@@ -113,7 +118,7 @@ class Rules:
 
     def patch_findings(self, resource_type: str, operations: Sequence[dict[str, Any]]) -> list[Finding]:
         """As `judge_patch`, with the rule itself and the server's own phrase of each."""
-        judgement = Judgement({"resourceType": resource_type}, self._org, "", at=resource_type, within=resource_type)
+        judgement = Judgement({"resourceType": resource_type}, self._org, "", NOTHING, resource_type, resource_type)
         for rule in rules():
             if rule.check == "patch" and rule.resource == resource_type:
                 for operation in operations:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from profiles.fhirjson import Resource
@@ -15,6 +16,8 @@ from profiles.validator.issue import Issue, Wording
 
 Place = tuple[Any, str, int] | None
 Severity = Literal["error", "warning"]
+
+NOTHING: Mapping[str, Resource] = MappingProxyType({})
 
 
 def objects(value: Any) -> list[dict[str, Any]]:
@@ -31,8 +34,9 @@ class Judgement:
     """The sender's own organisation; where none was given, the first that an identifier names."""
     now: str
     """The present instant in UTC, `YYYY-MM-DDThh:mm:ss`; comparable with the wire format as text."""
-    entries: Mapping[str, Resource] = field(default_factory=dict)
-    """In a Bundle: its resources by fullUrl and by `Type/id`."""
+    entries: Mapping[str, Resource]
+    """What references may lead to: in a Bundle its resources by fullUrl and by `Type/id`, and what was said to be
+    beside it."""
     at: str = ""
     """FHIRPath of the resource being judged, from the root of what was handed in."""
     within: str = ""

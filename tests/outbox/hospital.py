@@ -178,6 +178,40 @@ def observation(identity: str = "nadi", visit: str = "kunjungan") -> Resource:
     }
 
 
+def medication(kfa: str) -> Resource:
+    kinds = "http://terminology.kemkes.go.id/CodeSystem/medication-"
+    return {
+        "resourceType": "Medication",
+        "id": "obat",
+        "extension": [
+            {
+                "url": "https://fhir.kemkes.go.id/r4/StructureDefinition/MedicationType",
+                "valueCodeableConcept": coded(f"{kinds}type", "NC", "Non-compound"),
+            }
+        ],
+        "code": coded(f"{SYS}kfa", kfa, "Parasetamol 500 mg Tablet"),
+        "status": "active",
+        "form": coded(f"{kinds}form", "BS066", "Tablet"),
+    }
+
+
+def dispense(visit: str = "kunjungan") -> Resource:
+    return {
+        "resourceType": "MedicationDispense",
+        "id": "penyerahan",
+        "identifier": [{"system": f"{SYS}prescription/{ORG}", "value": "R-1"}],
+        "status": "completed",
+        "category": coded(
+            "http://terminology.hl7.org/fhir/CodeSystem/medicationdispense-category", "outpatient", "Outpatient"
+        ),
+        "medicationReference": {"reference": "Medication/obat"},
+        "subject": {"reference": "Patient/sri"},
+        "context": {"reference": f"Encounter/{visit}"},
+        "performer": [{"actor": {"reference": "Practitioner/arief"}}],
+        "whenHandedOver": at(50),
+    }
+
+
 def referral() -> Resource:
     return {
         "resourceType": "ServiceRequest",

@@ -226,6 +226,30 @@ async def test_a_broken_rule_holds_its_submission_alone_and_nothing_leaves(here:
     assert len(here.sent("Condition")) == 1
 
 
+async def test_a_dispense_is_held_by_the_medication_that_was_sent_before_it(here: Hospital) -> None:
+    request = {**hospital.dispense(), "resourceType": "MedicationRequest", "id": "resep", "intent": "order"}
+    for key in ("context", "performer", "whenHandedOver"):
+        del request[key]
+    request |= {
+        "category": [hospital.coded(f"{hospital.TERMS}medicationrequest-category", "outpatient", "Outpatient")],
+        "encounter": {"reference": "Encounter/kunjungan"},
+        "requester": {"reference": "Practitioner/arief"},
+        "authoredOn": hospital.at(20),
+    }
+    template, product = "92001092", "93001019"
+    await here.write(*whole_visit(), hospital.medication(template), request)
+    await here.deliver()
+    assert len(here.sent("Medication")) == len(here.sent("MedicationRequest")) == 1
+    await here.write(hospital.dispense())
+    await here.deliver()
+    row = (await here.rows())["satusehat/visit:clinical"]
+    assert [issue["key"] for issue in row["reason"]["issues"]] == ["dispense-actual-product"]
+    assert here.sent("MedicationDispense") == []
+    await here.write(hospital.medication(product))
+    await here.deliver()
+    assert len(here.sent("MedicationDispense")) == 1
+
+
 async def test_a_location_that_satusehat_does_not_know_is_created_once(here: Hospital) -> None:
     places = [r for r in hospital.clinic() if r["resourceType"] == "Location"]
     places[0]["identifier"][0]["value"] = "POLI-BARU"

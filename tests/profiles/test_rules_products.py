@@ -116,6 +116,15 @@ def test_what_is_not_coded_in_kfa_or_lies_elsewhere_is_not_judged(place: str) ->
     assert said(base("MedicationDispense") | {"medicationReference": {"reference": "Medication/lain"}}) == {}
 
 
+def test_a_medication_that_was_sent_before_counts_too() -> None:
+    dispensed = base("MedicationDispense") | {"medicationReference": {"reference": "Medication/jauh"}}
+    found = RULES.judge(dispensed, NOW, {"Medication/jauh": medication(LEVELS["92"])})
+    assert [issue.rule for issue in found] == ["dispense-actual-product"]
+    assert RULES.judge(dispensed, NOW, {"Medication/jauh": medication(LEVELS["93"])}) == []
+    found = RULES.judge(bundle("transaction", dispensed), NOW, {"Medication/jauh": medication(LEVELS["92"])})
+    assert [issue.rule for issue in found] == ["dispense-actual-product"]
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_a_compounded_medicine_has_no_product_code_of_its_own(place: str) -> None:
     assert said(placed(place, "MedicationDispense", medication(None, "SD"))[0]) == {}
