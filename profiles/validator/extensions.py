@@ -5,33 +5,22 @@ over resources in which the fast pass saw an extension that is worth looking at;
 """
 
 from collections.abc import Iterator
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from profiles.definitions import Definitions
 from profiles.fhirjson import Resource
+from profiles.snapshot import with_snapshot
 from profiles.validator.context import Context
+from profiles.validator.contexts import Contexts, Found, Holder, Where, additions, broken
 from profiles.validator.tree import Place
-from profiles.validator.wording import DATA
 
 Json = dict[str, Any]
 
 
 _EXTENSIONS = ("extension", "modifierExtension")
 
-Steps = tuple[Any, str, int] | None
-"""The way down to an object: the steps above it, its key, its index in a list or -1."""
-
-MANY = 4096
-"""Places of extensions that are remembered."""
-
-
-class Where(NamedTuple):
-    """A place in a resource: where R4 describes it, the type of its value, and its path from the resource's type."""
-
-    place: Place
-    type: str
-    path: str
+Steps = tuple[Any, str, int, Json] | None
+"""The way down to an object: the steps above it, its key, its index in a list or -1, what it stands in."""
 
 
 class Everything:
@@ -46,43 +35,54 @@ class Extensions:
 
     def __init__(self, definitions: Definitions, strict: bool) -> None:
         self._definitions, self._strict = definitions, strict
+        self._contexts = Contexts(definitions)
         self._steps: dict[tuple[Place, str], Where | None] = {}
-        self._stands: dict[tuple[str, Where], bool] = {}
+        self._facts: dict[str, _Facts] = {}
 
     def report(self, resource: Resource, path: str, c: Context) -> None:
         """Say what is wrong with the extensions of one resource, those within contained or entry resources apart."""
         name = str(resource["resourceType"])
-        top = Where(Place(self._definitions, name, name), name, name)
+        top, found = Where(Place(self._definitions, name, name), name, name), Found(c)
         stack: list[tuple[Json, Steps]] = [(resource, None)]
         while stack:
             value, steps = stack.pop()
             for key, inner in value.items():
                 if inner.__class__ is dict:
                     if key != "resource":
-                        stack.append((inner, (steps, key, -1)))
+                        stack.append((inner, (steps, key, -1, value)))
                 elif inner.__class__ is list:
                     if key in _EXTENSIONS:
-                        self._all(inner, key, self._place(steps, top, path), c)
-                    elif key != "contained":
-                        stack.extend([(x, (steps, key, n)) for n, x in enumerate(inner) if x.__class__ is dict])
+                        self._all(inner, key, self._place(steps, top, path), _holder(value, steps), found)
+                    if key != "contained":
+                        stack.extend([(x, (steps, key, n, value)) for n, x in enumerate(inner) if x.__class__ is dict])
 
-    def _all(self, extensions: list[Any], key: str, place: tuple[Where, str] | None, c: Context) -> None:
-        if place is not None:
-            where, at = place
-            for n, extension in _objects(extensions):
-                self._one(extension, where, f"{at}.{key}[{n}]", key == "modifierExtension", c)
+    def _all(
+        self, extensions: list[Any], key: str, place: tuple[Where, str] | None, holder: Holder, found: Found
+    ) -> None:
+        if place is None:
+            return
+        where, at = place
+        within = where.type == "Extension"
+        if within:
+            where = where._replace(type=f"Extension:{holder.object.get('url')}")
+        for n, extension in _objects(extensions):
+            url = extension.get("url")
+            if url.__class__ is str and not (within and ":" not in str(url)):
+                self._one(extension, where, f"{at}.{key}[{n}]", key == "modifierExtension", holder, found)
 
     def _place(self, steps: Steps, where: Where, at: str) -> tuple[Where, str] | None:
         """The place that steps from `where`, whose FHIRPath is `at`, lead to; None where R4 does not know it."""
         way = []
         while steps is not None:
-            steps, key, n = steps
+            steps, key, n, _ = steps
             way.append((key, n))
         for key, n in reversed(way):
             step = self._step(where, key.removeprefix("_"))
             if step is None:
                 return None
-            where, at = step, at + step.path[step.path.rindex(".") :] + (f"[{n}]" if n >= 0 else "")
+            last = step.path[step.path.rindex(".") :]
+            spelt = f"{last[:-3]}.ofType({step.type})" if last.endswith("[x]") else last
+            where, at = step, at + spelt + (f"[{n}]" if n >= 0 else "")
         return where, at
 
     def _step(self, where: Where, key: str) -> Where | None:
@@ -108,30 +108,35 @@ class Extensions:
                         return Where(choice, type_["code"], f"{key[:n]}[x]")
         return None
 
-    def _one(self, extension: Json, where: Where, path: str, modifies: bool, c: Context) -> None:
-        url = extension.get("url")
-        if url.__class__ is not str:
-            return
-        definition = self._definitions.structure(url) if ":" in str(url) else None
+    def _one(self, extension: Json, where: Where, path: str, modifies: bool, holder: Holder, found: Found) -> None:
+        url, c = str(extension["url"]), found.c
+        definition = self._definitions.structure(url) if ":" in url else None
         if definition is None or definition["type"] != "Extension":
-            self._unknown(str(url), path, modifies, c)
+            self._unknown(url, path, modifies, c)
             return
-        is_modifier = (
-            bool(definition["snapshot"]["element"][0].get("isModifier")) if "snapshot" in definition else modifies
-        )
-        if is_modifier != modifies:
-            c.bad("extension-plain" if modifies else "extension-modifier", path, str(url), url)
-        if not self._may_stand(definition, where):
+        facts = self._known(definition)
+        if facts.modifies != modifies:
+            c.bad("extension-plain" if modifies else "extension-modifier", path, url, url)
+        if not self._contexts.allow(definition, where, holder, found):
             places = ", ".join(row["expression"] for row in definition.get("context", ()))
-            c.bad("extension-context", path, str(url), url, {"where": where.path, "context": places})
-        fast = c.engine.profile_fast(str(url))
+            c.bad("extension-context", path, url, url, {"where": where.path, "context": places})
+        elif condition := broken(definition, extension, holder, c):
+            c.bad("extension-condition", path, url, url, {"condition": condition})
+        for n, part in _objects(extension.get("extension")):
+            name = part.get("url")
+            if facts.parts and name.__class__ is str and ":" not in str(name) and name not in facts.parts:
+                parts = ", ".join(sorted(facts.parts))
+                c.bad("extension-part", f"{path}.extension[{n}]", url, name, {"extension": url, "parts": parts})
+        fast = c.engine.profile_fast(url)
         c.doubtful = False
         if fast is not None and (not fast(extension, c) or c.doubtful):
-            c.profile(extension, str(url), path, str(url))
-        inner = Where(where.place, f"Extension:{url}", where.path)
-        for n, part in _objects(extension.get("extension")):
-            if ":" in str(part.get("url", "")):
-                self._one(part, inner, f"{path}.extension[{n}]", False, c)
+            c.profile(extension, url, path, url)
+
+    def _known(self, definition: Json) -> "_Facts":
+        url = str(definition["url"])
+        if url not in self._facts:
+            self._facts[url] = _Facts(definition, self._definitions)
+        return self._facts[url]
 
     def _unknown(self, url: str, path: str, modifies: bool, c: Context) -> None:
         if self._strict:
@@ -139,58 +144,26 @@ class Extensions:
         elif modifies:
             c.warn("extension-unknown", path, "Extension.url", url)
 
-    def _may_stand(self, definition: Json, where: Where) -> bool:
-        known = (str(definition["url"]), where)
-        if known not in self._stands:
-            if len(self._stands) >= MANY:
-                self._stands.clear()
-            self._stands[known] = self._stand(definition, where)
-        return self._stands[known]
 
-    def _stand(self, definition: Json, where: Where) -> bool:
-        rows = definition.get("context")
-        if not rows:
-            return True
-        names = set(self._names(where))
-        if not names.isdisjoint(_more_places().get(definition["url"], {}).get("context", ())):
-            return True
-        return any(row["type"] == "fhirpath" or _plain(row["expression"]) in names for row in rows)
+class _Facts:
+    """What a definition says of its extension as a whole: whether it modifies, and the names of its parts."""
 
-    def _names(self, where: Where) -> Iterator[str]:
-        """Every expression that names the place: its path, its type and what that specialises."""
-        yield where.path
-        yield where.place.path
-        yield where.place.path.replace("[x]", "")
-        yield where.path.replace("[x]", "")
-        if where.type.startswith("Extension:"):
-            yield where.type.removeprefix("Extension:")
-            yield from ("Extension", "Element")
-            return
-        type_: str | None = where.type
-        while type_ is not None:
-            yield type_
-            definition = self._definitions.structure(type_)
-            base = definition.get("baseDefinition") if definition else None
-            type_ = base.rpartition("/")[2] if base else None
-        yield "Element"  # stands for anything, resources too, in R4's own definitions
-        if "." not in where.path:
-            yield "Resource"
-        element = where.place.element() or {}
-        if "contentReference" in element:
-            yield element["contentReference"].partition("#")[2]
+    def __init__(self, definition: Json, definitions: Definitions) -> None:
+        elements = with_snapshot(definition, definitions.structure)["snapshot"]["element"]
+        self.modifies = bool(elements[0].get("isModifier"))
+        names = {e["fixedUri"] for e in elements if e["path"] == "Extension.extension.url" and "fixedUri" in e}
+        self.parts = names and names | set(additions(definition["url"]).get("parts", ()))
 
 
-@cache
-def _more_places() -> dict[str, dict[str, Any]]:
-    """Places that R4's own resources use although the published contexts leave them out, by the extension's url."""
-    from msgspec import json
-
-    found: dict[str, dict[str, Any]] = json.decode((DATA / "contexts.json").read_bytes())
-    return found
-
-
-def _plain(expression: str) -> str:
-    return expression.replace("[x]", "")
+def _holder(value: Json, steps: Steps) -> Holder:
+    """An object as the bearer of extensions; that of a `_key` bears them for the primitive beside it."""
+    if steps is None or steps[1][0] != "_":
+        return Holder(value, False)
+    _, key, n, owner = steps
+    beside = owner.get(key[1:])
+    if n >= 0:
+        beside = beside[n] if beside.__class__ is list and n < len(beside) else None
+    return Holder(value, True, beside)
 
 
 def _objects(value: Any) -> Iterator[tuple[int, Json]]:
