@@ -12,7 +12,7 @@ from profiles.rules.findings import Judgement, Place
 
 VALUE_SETS = "http://hl7.org/fhir/ValueSet/"
 
-MANY = 4096
+MANY = 1024
 """Codes of one system that a rule remembers to be good."""
 
 Good = dict[str, Container[str]]
