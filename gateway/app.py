@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import health
+from gateway.cors import cors
 from gateway.errors import FhirError, HttpError, language
 from gateway.fhir.http import FhirRoots
 from gateway.security.door import Door, refusal
@@ -104,7 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, _not_here)
     app.add_exception_handler(HttpError, _refused)
     app.add_exception_handler(StoreError, _refused)
-    app.door = Door(FhirRoots(app.inside, services), services)
+    app.door = cors(Door(FhirRoots(app.inside, services), services), settings.cors_origins)
     return app
 
 

@@ -25,7 +25,8 @@ NAMES: dict[str, Format] = {
     **dict.fromkeys(("application/*", "*/*"), "json"),
 }
 """What `Accept` and `_format` may say; where the caller leaves it open, it is JSON."""
-XML_TYPES = frozenset({"application/fhir+xml", "application/xml", "text/xml"})
+XML = "application/fhir+xml"
+XML_TYPES = (XML, "application/xml", "text/xml")
 DEEPER = 10
 """Levels that a Bundle around a stored resource adds to its depth."""
 
@@ -42,6 +43,8 @@ def named(value: str) -> Format:
 @lru_cache(maxsize=256)
 def accepted(header: bytes) -> Format:
     """The format that an Accept header prefers, of R4. Raises FhirError GF-104 where it leaves room for neither."""
+    if not header.strip():
+        return "json"
     best: tuple[float, Format] = (0.0, "json")
     for part in header.decode("latin-1").split(","):
         media, _, parameters = part.partition(";")
@@ -55,6 +58,16 @@ def accepted(header: bytes) -> Format:
     if not best[0]:
         raise FhirError("GF-104", format=header.decode("latin-1").partition(",")[0].strip())
     return best[1]
+
+
+@lru_cache(maxsize=256)
+def unzips(header: bytes) -> bool:
+    """Whether an Accept-Encoding header lets an answer be gzipped."""
+    wanted = {}
+    for part in header.decode("latin-1").lower().split(","):
+        coding, _, weight = part.partition(";")
+        wanted[coding.strip()] = _quality(weight.partition("=")[2] or "1")
+    return wanted.get("gzip", wanted.get("*", 0.0)) > 0
 
 
 def _quality(text: str) -> float:

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, pattern=r"^https?://[^/]+(/[^/]+)*$", description="how callers reach the gateway, where a proxy hides it"
     )
+    cors_origins: tuple[str, ...] = Field(
+        (), description='JSON list of origins whose pages may call, such as ["https://simrs.example.org"]; ["*"]: any'
+    )
     language: Literal["id", "en"] = Field("id", description="of messages to callers that send no Accept-Language")
     access_log: bool = Field(True, description="one JSON line a request on standard output, without patient data")
     facilities_file: Path | None = Field(None, description="YAML: a list of facilities, the first is the default")

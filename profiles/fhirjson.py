@@ -29,6 +29,10 @@ _PIECE = 1 << 16
 _MOST_SOUGHT = 1_000_000
 _ESCAPED_QUOTE = re.compile(rb"\\u0022", re.IGNORECASE)
 _SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
+_UNPRINTABLE = re.compile(
+    rb"(?<!\\)(?:\\\\)*+(\\(?:[bf]|u00(?:0[0-8bcef]|1[0-9a-f])|ufff[ef]))|(\xef\xbf[\xbe\xbf])", re.IGNORECASE
+)
+"""What FHIR strings may not hold and XML cannot carry: control characters (escapes, in JSON), U+FFFE, U+FFFF."""
 
 
 class FhirJsonError(ValueError):
@@ -42,8 +46,8 @@ class FhirJsonError(ValueError):
 def decode(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Resource:
     """Decode one JSON object.
 
-    Raises FhirJsonError for oversize input, invalid UTF-8 or JSON, duplicate keys, nesting deeper than `max_depth`,
-    and anything that is not an object.
+    Raises FhirJsonError for oversize input, invalid UTF-8 or JSON, duplicate keys, control characters, nesting deeper
+    than `max_depth`, and anything that is not an object.
     """
     if len(raw) > max_bytes:
         raise FhirJsonError(f"{len(raw)} bytes are more than the limit of {max_bytes}")
@@ -55,6 +59,9 @@ def decode(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
         raise _explain(raw, error) from None
     if not isinstance(value, dict):
         raise FhirJsonError(f"expected a JSON object, found {type(value).__name__}", 1, 1)
+    if (b"\\u" in raw or b"\\b" in raw or b"\\f" in raw or b"\xef\xbf" in raw) and (found := _UNPRINTABLE.search(raw)):
+        what = "a string holds a character that FHIR does not allow"
+        raise FhirJsonError(what, *_place(raw, found.start(1) if found[1] else found.start()))
     if _may_repeat_a_key(raw, value):
         json.loads(raw, object_pairs_hook=_unique, parse_float=Decimal)
     return value

@@ -76,7 +76,8 @@ class Call:
         Raises FhirError GF-105 (media type), GF-111 (no body), GF-301 (not JSON), GF-302, GF-303 (another type).
         """
         if self.resource is None:
-            self.expect_media(JSON_TYPES, "application/fhir+json")
+            if self.body:
+                self.expect_media(JSON_TYPES, "application/fhir+json")
             self.resource = self.json()
         found = self.resource.get("resourceType")
         if not isinstance(found, str):
@@ -97,14 +98,17 @@ class Call:
             raise FhirError("GF-301", reason=f"{bad}{where}") from None
 
     def expect_media(self, types: Sequence[str], wanted: str) -> None:
-        """Refuse a body of another media type (GF-105). No Content-Type at all is taken for the first."""
+        """Refuse a body of another media type, charset or version of FHIR (GF-105). No Content-Type at all is taken
+        for the first."""
         given = self.header(b"content-type")
-        media = given.partition(";")[0].strip().lower()
+        media, *options = (part.strip() for part in given.lower().split(";"))
         if media and media not in types:
             raise FhirError("GF-105", format=media, wanted=wanted)
-        charset = given.lower().partition("charset=")[2].partition(";")[0].strip(' "')
-        if charset and charset not in ("utf-8", "utf8"):
-            raise FhirError("GF-105", format=given, wanted=f"{wanted}; charset=utf-8")
+        for name, _, value in (option.partition("=") for option in options):
+            if name == "charset" and value.strip('"') not in ("utf-8", "utf8"):
+                raise FhirError("GF-105", format=given, wanted=f"{wanted}; charset=utf-8")
+            if name == "fhirversion" and not value.startswith("4.0"):
+                raise FhirError("GF-105", format=given, wanted=f"{wanted}; fhirVersion=4.0")
 
     def no_parameters(self, *valid: str) -> None:
         """Refuse (or, leniently, warn of) every parameter that this interaction does not know (GF-109)."""

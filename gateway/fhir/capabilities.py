@@ -6,15 +6,18 @@ Source: https://hl7.org/fhir/R4/http.html#capabilities, https://hl7.org/fhir/R4/
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
 
 from gateway.errors import FhirError
 from gateway.fhir.call import Answer, Call
 from gateway.fhir.patch import MEDIA, MERGE_MEDIA
+from gateway.fhir.view import subset
 from gateway.security.audit import instant
 from gateway.store.search.parameters import parameters
 from gateway.subscriptions.topics import topics as subscribable
+from profiles import fhirjson
 from profiles.definitions import RESOURCE_TYPES, compartments, search_parameters
 from profiles.fhirjson import Resource
 
@@ -30,9 +33,28 @@ async def capabilities(call: Call) -> Answer:
     mode = dict(call.query).get("mode", "full")
     if mode != "full":
         raise FhirError("GF-108", name="mode", value=mode, wanted="full")
-    told = statement(call.base, call.facility.name)
+    if call.view.summary == "count":
+        raise FhirError("GF-108", name="_summary", value="count", wanted="true | text | data | false")
+    browsers = bool(call.services.settings.cors_origins)
+    told, etag = statement(call.base, call.facility.name, browsers), _etag(call.base, call.facility.name, browsers)
     own = call.services.store.parameters(call.facility.slug)
-    return Answer(200, resource=_with(told, own) if own else told)
+    if own:
+        told = _with(told, own)
+        etag = _hash(told)
+    headers = ((b"etag", etag),)
+    if etag in call.headers.get(b"if-none-match", b""):
+        return Answer(304, headers=headers)
+    return Answer(200, resource=subset(told, call.view) if call.view.subset else told, headers=headers)
+
+
+@cache
+def _etag(*what: Any) -> bytes:
+    return _hash(statement(*what))
+
+
+def _hash(told: Resource) -> bytes:
+    """An ETag that every process gives the same statement: it does not count when the process was started."""
+    return b'W/"%s"' % sha256(fhirjson.encode({**told, "date": ""})).hexdigest()[:16].encode()
 
 
 def _with(told: Resource, own: Sequence[Mapping[str, Any]]) -> Resource:
@@ -50,8 +72,8 @@ def _with(told: Resource, own: Sequence[Mapping[str, Any]]) -> Resource:
 
 
 @cache
-def statement(base: str, name: str) -> Resource:
-    """What this server does at `base`."""
+def statement(base: str, name: str, browsers: bool) -> Resource:
+    """What this server does at `base`; `browsers`: pages of other origins may ask."""
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -64,18 +86,18 @@ def statement(base: str, name: str) -> Resource:
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json", "application/fhir+xml", "xml"],
         "patchFormat": [MEDIA, MERGE_MEDIA, "application/fhir+json", "application/fhir+xml"],
-        "rest": [_rest()],
+        "rest": [_rest(browsers)],
     }
 
 
 @cache
-def _rest() -> dict[str, Any]:
+def _rest(browsers: bool) -> dict[str, Any]:
     from gateway.fhir.routes import ROUTES
 
     codes = [route.code for route in ROUTES]
     return {
         "mode": "server",
-        "security": {"cors": False, "description": "Authorization: Bearer KEY"},
+        "security": {"cors": browsers, "description": "Authorization: Bearer KEY"},
         "resource": [_resource(kind, codes) for kind in sorted(RESOURCE_TYPES)],
         "interaction": [
             {"code": code}

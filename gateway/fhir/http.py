@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway import media
 from gateway.bulk.kickoff import later
 from gateway.errors import FhirError, language
+from gateway.fhir.body import received
 from gateway.fhir.bundles import http_date
 from gateway.fhir.call import Answer, Call, Query
 from gateway.fhir.routes import Address, Route, find
@@ -27,6 +28,8 @@ from profiles import fhirjson
 
 WORTH_ZIPPING = 1_000
 ZIP_LEVEL = 4
+CACHING = ((b"vary", b"accept, accept-encoding"), (b"cache-control", b"private, no-cache"))
+"""A cache may keep an answer for the caller alone, and asks (If-None-Match) before it shows it again."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -81,8 +84,10 @@ class FhirRoot:
         if route.raw:
             call.receive = _followed(receive, self._alive(scope))
         elif method in ("POST", "PUT", "PATCH"):
-            call.body = await _body(receive, self._services.settings.max_body_bytes)
+            coding = call.header(b"content-encoding").strip().lower()
+            call.body = await received(receive, coding, self._services.settings.max_body_bytes)
             if call.body and media.brings_xml(call.header(b"content-type")):
+                call.expect_media(media.XML_TYPES, media.XML)
                 call.resource = media.read_xml(call.body, self._services.settings)
         answer = await (later(call, route) if call.prefer.later else route.handler(call))
         if answer.stream is None:
@@ -148,23 +153,8 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
         ) from None
 
 
-async def _body(receive: Receive, limit: int) -> bytes:
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise FhirError("GF-111", wanted="the whole body before you leave")
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise FhirError("GF-304", limit=limit, headers=((b"connection", b"close"),))
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
-
-
 def _response(call: Call, route: Route, answer: Answer) -> tuple[int, Headers, bytes]:
-    headers: Headers = [*answer.headers]
+    headers: Headers = [*answer.headers, *CACHING]
     version = answer.version
     if version is not None:
         headers.append((b"etag", b'W/"%d"' % version.version))
@@ -178,14 +168,13 @@ def _response(call: Call, route: Route, answer: Answer) -> tuple[int, Headers, b
     if content:
         if call.view.format == "xml":
             content = media.to_xml(content, call.services.settings, pretty=call.view.pretty)
-            headers += ((b"content-type", media.XML_TYPE), (b"vary", b"accept"))
+            headers.append((b"content-type", media.XML_TYPE))
         else:
             content = pretty(content) if call.view.pretty else content
             headers.append((b"content-type", media.JSON_TYPE))
-        if len(content) > WORTH_ZIPPING and b"gzip" in call.headers.get(b"accept-encoding", b""):
+        if len(content) > WORTH_ZIPPING and media.unzips(call.headers.get(b"accept-encoding", b"")):
             content = gzip.compress(content, ZIP_LEVEL, mtime=0)
             headers.append((b"content-encoding", b"gzip"))
-            headers.append((b"vary", b"accept-encoding"))
     if status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         headers.append((b"content-length", b"%d" % len(content)))
     return status, headers, b"" if call.method == "HEAD" else content

@@ -9,7 +9,7 @@ from gateway.store import Gone, NotFound, Version
 
 async def read(call: Call) -> Answer:
     """GET Type/id"""
-    call.no_parameters()
+    _no_parameters(call)
     version = await current(call)
     call.services.journal.note(call.visitor, "read", version.reference)
     return Answer(304 if _unchanged(call, version) else 200, version)
@@ -17,7 +17,7 @@ async def read(call: Call) -> Answer:
 
 async def vread(call: Call) -> Answer:
     """GET Type/id/_history/version"""
-    call.no_parameters()
+    _no_parameters(call)
     store, number = call.services.store, call.version
     try:
         if not number.isascii() or not number.isdigit() or len(number) > 9:
@@ -29,6 +29,12 @@ async def vread(call: Call) -> Answer:
         raise gone(call) from None
     call.services.journal.note(call.visitor, "vread", f"{version.reference}/_history/{number}")
     return Answer(304 if _unchanged(call, version) else 200, version)
+
+
+def _no_parameters(call: Call) -> None:
+    call.no_parameters()
+    if call.view.summary == "count":
+        raise FhirError("GF-108", name="_summary", value="count", wanted="true | text | data | false")
 
 
 async def current(call: Call) -> Version:

@@ -15,7 +15,7 @@ from profiles.fhirjson import Resource
 
 SUMMARIES = ("true", "text", "data", "count", "false")
 SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
-RETURNS = ("representation", "minimal", "OperationOutcome")
+PREFERENCES = {"return": ("representation", "minimal", "OperationOutcome"), "handling": ("strict", "lenient")}
 
 Tree = dict[str, "Tree | None"]
 """Elements to keep by JSON key; None keeps the element whole."""
@@ -48,20 +48,23 @@ class Prefer(NamedTuple):
 
 @lru_cache(maxsize=256)
 def prefer(header: bytes) -> Prefer:
-    """Parse a Prefer header. Raises FhirError GF-106 for a preference that FHIR does not have."""
-    returns, lenient, later = "", False, False
+    """Parse a Prefer header. What FHIR does not know is left out, as RFC 7240 §2 demands.
+
+    Raises FhirError GF-106 for a value that a preference of FHIR does not have.
+    """
+    found = Prefer()
     for part in header.decode("latin-1").replace(";", ",").split(","):
-        name, _, value = (side.strip(' "') for side in part.partition("="))
-        if name.lower() == "return" and value in RETURNS:
-            returns = value
-        elif name.lower() == "handling" and value in ("strict", "lenient"):
-            lenient = value == "lenient"
-        elif name.lower() == "respond-async":
-            later = True
-        elif name:
-            wanted = f"return={'|'.join(RETURNS)} or handling=strict|lenient or respond-async"
-            raise FhirError("GF-106", header="Prefer", value=part.strip(), wanted=wanted)
-    return Prefer(returns, lenient, later)
+        name, _, value = (side.strip(' "') for side in part.lower().partition("="))
+        if name == "respond-async":
+            found = found._replace(later=True)
+        elif name in PREFERENCES:
+            known = {one.lower(): one for one in PREFERENCES[name]}
+            if value not in known:
+                wanted = f"{name}={'|'.join(known.values())}"
+                raise FhirError("GF-106", header="Prefer", value=part.strip(), wanted=wanted)
+            kept = {"returns": known[value]} if name == "return" else {"lenient": value == "lenient"}
+            found = found._replace(**kept)
+    return found
 
 
 def view(query: list[tuple[str, str]]) -> tuple[View, list[tuple[str, str]]]:
@@ -110,6 +113,11 @@ def subset(resource: Resource, how: View) -> Resource:
     return {**result, **{key: value for key, value in kept.items() if key not in result}}
 
 
+def is_subsetted(tag: Resource) -> bool:
+    """Whether a tag says that its resource is not the whole of it."""
+    return tag.get("code") == SUBSETTED["code"] and tag.get("system") == SUBSETTED["system"]
+
+
 def _cut(node: dict[str, Any], tree: Tree) -> dict[str, Any]:
     kept = {}
     for key, value in node.items():
@@ -141,6 +149,8 @@ def _asked(kind: str, names: tuple[str, ...]) -> Tree:
     # elements of other types in a Bundle are asked for as Type.element
     wanted = {name for name in wanted if name.partition(".")[0] not in definitions.RESOURCE_TYPES} - {"resourceType"}
     known = _names(kind)
+    # what is inside a data type comes with the whole element
+    wanted = {name if name in known else name.rpartition(".")[0] or name for name in wanted}
     unknown = sorted(wanted - known)
     if unknown:
         raise FhirError("GF-108", name="_elements", value=", ".join(unknown), wanted=", ".join(sorted(known)))

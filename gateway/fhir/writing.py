@@ -7,6 +7,7 @@ from time import perf_counter_ns
 
 from gateway.errors import FhirError, Rejected
 from gateway.fhir.call import Call
+from gateway.fhir.view import is_subsetted
 from gateway.security import audit
 from gateway.store import NEW, Change, Judgement, Transaction, Version, VersionConflict
 from gateway.subscriptions import Allowed, Secrets, admit
@@ -18,7 +19,8 @@ from profiles.validator import Issue, outcome
 def judge(call: Call, resource: Resource) -> tuple[Judgement, list[Issue]]:
     """The validator's findings on a resource that is to be written.
 
-    Raises Rejected where the base tier, or a tier that the facility refuses, has an error; nothing else refuses.
+    Raises Rejected where the base tier, or a tier that the facility refuses, has an error, and FhirError GF-311 for
+    what is only a part of a resource.
     """
     started = perf_counter_ns()
     found = call.services.validator(call.facility).validate(resource)
@@ -27,6 +29,8 @@ def judge(call: Call, resource: Resource) -> tuple[Judgement, list[Issue]]:
         if any(issue.tier in refusing and issue.severity in ("error", "fatal") for issue in found):
             raise Rejected(found)
     elapsed = (perf_counter_ns() - started) // 1000
+    if "meta" in resource and any(is_subsetted(tag) for tag in resource["meta"].get("tag", ())):
+        raise FhirError("GF-311", expression=f"{resource['resourceType']}.meta.tag")
     profile = profile_of(resource["resourceType"])
     named = resource.get("meta", {}).get("profile", ())
     held_to = list(dict.fromkeys([*named, *([profile] if profile else [])]))
@@ -123,6 +127,8 @@ def _conflict(conflict: VersionConflict) -> FhirError:
     """What the caller is told when a version is not the expected one."""
     if conflict.expected == NEW:
         return FhirError("GF-208", reference=conflict.reference)
+    if conflict.expected is not None and not conflict.current:
+        return FhirError("GF-213", reference=conflict.reference, given=conflict.expected)
     if conflict.expected is not None:
-        return FhirError("GF-204", reference=conflict.reference, current=conflict.current or 0, given=conflict.expected)
+        return FhirError("GF-204", reference=conflict.reference, current=conflict.current, given=conflict.expected)
     return FhirError("GF-209", reference=conflict.reference)

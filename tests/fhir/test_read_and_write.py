@@ -68,7 +68,7 @@ async def test_if_match_keeps_a_stale_writer_out(client: httpx.AsyncClient) -> N
     assert 'W/"2"' in issue["diagnostics"]
     error(await client.put(address, json=stored, headers={"If-Match": "latest"}), 400, "GF-106")
     error(await client.delete(address, headers={"If-Match": 'W/"1"'}), 412, "GF-204")
-    error(await client.put("/Patient/new", json=patient(id="new"), headers={"If-Match": 'W/"1"'}), 412, "GF-204")
+    error(await client.put("/Patient/new", json=patient(id="new"), headers={"If-Match": 'W/"1"'}), 412, "GF-213")
 
 
 async def test_the_body_and_the_address_must_agree(client: httpx.AsyncClient) -> None:

@@ -124,7 +124,7 @@ async def test_one_bad_entry_undoes_all(client: httpx.AsyncClient) -> None:
         ([entry("POST", "Patiend", patient())], 404, "GF-101", 0),
         ([entry("PUT", "Patient/1", patient(id="2"))], 400, "GF-207", 0),
         ([entry("POST", "Encounter", patient())], 400, "GF-303", 0),
-        ([entry("PUT", "Patient/1", patient(id="1"), ifMatch='W/"3"')], 412, "GF-204", 0),
+        ([entry("PUT", "Patient/1", patient(id="1"), ifMatch='W/"3"')], 412, "GF-213", 0),
         ([entry("PUT", "Patient/1", patient(id="1"), ifMatch="three")], 400, "GF-106", 0),
         ([entry("DELETE", "Patient?identifier=")], 412, "GF-206", 0),
         ([entry("POST", "Patient", patient(), ifNoneExist="nmae=x")], 400, "GF-401", 0),
