@@ -182,42 +182,50 @@ _CATEGORIES: dict[Any, Test] = {
 }
 
 
-def growth(source: str, flags: int) -> int | None:
-    """How a backtracking search may grow: as the text's length to this power; None where it may explode."""
-    powers = _growth(_parser.parse(source, flags))
-    return None if powers is None else powers + 1 if powers else 1
-
-
-def _growth(parts: Any) -> int | None:
-    total = 0
-    for operation, argument in parts:
-        if operation in (_c.MAX_REPEAT, _c.MIN_REPEAT, _c.POSSESSIVE_REPEAT):
-            found = _repeat_growth(*argument)
-        elif operation is _c.BRANCH:
-            branches = [_growth(branch) for branch in argument[1]]
-            found = None if None in branches else max((b for b in branches if b is not None), default=0)
-        elif operation is _c.SUBPATTERN:
-            found = _growth(argument[3])
-        else:
-            found = None if operation in (_c.GROUPREF, _c.ASSERT, _c.ASSERT_NOT, _c.GROUPREF_EXISTS) else 0
-        if found is None:
-            return None
-        total += found
-    return total
-
-
+Growth = tuple[int, int]
+"""Steps that backtracking may take: the first times the text's length to the power of the second."""
+MAX_WAYS = 10**8
 _LARGE = 10
 
 
-def _repeat_growth(least: int, most: Any, body: Any) -> int | None:
+def growth(source: str, flags: int) -> Growth | None:
+    """How a backtracking search may grow; None where it may explode."""
+    found = _growth(_parser.parse(source, flags))
+    return None if found is None else (found[0], found[1] + 1)
+
+
+def _growth(parts: Any) -> Growth | None:
+    ways, power = 1, 0
+    for operation, argument in parts:
+        found = _part_growth(operation, argument)
+        if found is None or ways * found[0] > MAX_WAYS:
+            return None
+        ways, power = ways * found[0], power + found[1]
+    return ways, power
+
+
+def _part_growth(operation: Any, argument: Any) -> Growth | None:
+    if operation in (_c.MAX_REPEAT, _c.MIN_REPEAT, _c.POSSESSIVE_REPEAT):
+        return _repeat_growth(*argument)
+    if operation is _c.BRANCH:
+        branches = [_growth(branch) for branch in argument[1]]
+        known = [branch for branch in branches if branch is not None]
+        worst = max((power for _, power in known), default=0)
+        return (sum(ways for ways, _ in known), worst) if len(known) == len(branches) else None
+    if operation is _c.SUBPATTERN:
+        return _growth(argument[3])
+    if operation in (_c.ASSERT, _c.ASSERT_NOT):
+        return _growth(argument[1])
+    return None if operation in (_c.GROUPREF, _c.GROUPREF_EXISTS) else (1, 0)
+
+
+def _repeat_growth(least: int, most: Any, body: Any) -> Growth | None:
     inner = _growth(body)
-    large = most is _c.MAXREPEAT or most > _LARGE
-    if not large or inner is None:
-        return inner
+    if inner is None:
+        return None
+    if most is not _c.MAXREPEAT and most <= _LARGE:
+        ways = inner[0] ** most * (most - least + 1)
+        return (ways, inner[1] * most) if ways <= MAX_WAYS else None
     # A large repeat of something that itself varies can split a text in more ways than can be tried.
-    return None if inner or _varies(body) else 1 if most != least else 0
-
-
-def _varies(body: Any) -> bool:
-    low, high = body.getwidth()
-    return bool(low != high) or any(operation is _c.BRANCH for operation, _ in body)
+    shortest, longest = body.getwidth()
+    return None if inner != (1, 0) or shortest != longest else (1, 1 if most != least else 0)

@@ -8,10 +8,11 @@ from profiles import ucum
 from profiles.fhirpath import temporal
 from profiles.fhirpath.errors import FHIRPathError
 from profiles.fhirpath.quantity import Quantity, added, calendar_unit
-from profiles.fhirpath.temporal import Temporal
+from profiles.fhirpath.temporal import FHIRTime, Temporal
 from profiles.fhirpath.values import (
     EMPTY,
     Items,
+    as_quantity,
     equal_lists,
     equivalent_lists,
     identity,
@@ -24,6 +25,7 @@ Condition = Callable[[Items, Any], bool | None]
 _CONTEXT = Context(prec=28)
 _WIDE = Context(prec=1000)
 _NUMBERS = (int, Decimal)
+_DATE_UNITS = frozenset(("year", "month", "week", "day"))
 
 
 def signed(items: Items, negative: bool) -> Items:
@@ -150,20 +152,23 @@ def _numbers(a: Any, b: Any) -> bool:
 
 def _add(a: Any, b: Any, sign: int = 1) -> Any:
     if _numbers(a, b):
-        return _fit(a + sign * b)
+        return fit(a + sign * b)
     if a.__class__ is str and b.__class__ is str and sign > 0:
         return a + b
     if isinstance(a, Temporal) and b.__class__ is Quantity:
         return _move(a, b, sign)
-    if a.__class__ is Quantity and b.__class__ is Quantity:
-        return added(a, b if sign > 0 else b._replace(value=-b.value))
-    return NotImplemented
+    x, y = _as_quantities(a, b)
+    if x is None or y is None:
+        return NotImplemented
+    return added(x, y if sign > 0 else y._replace(value=-y.value))
 
 
 def _move(point: Temporal, by: Quantity, sign: int) -> Temporal | None:
     unit = calendar_unit(by)
     if unit is None:
         raise FHIRPathError(f"a date moves by calendar units (years, months, days, …), not by '{by.unit}'")
+    if isinstance(point, FHIRTime) and unit in _DATE_UNITS:
+        raise FHIRPathError(f"a Time moves by hours, minutes, seconds or milliseconds, not by {unit}s")
     return temporal.add(point, by.value * sign, unit)
 
 
@@ -173,29 +178,34 @@ def _subtract(a: Any, b: Any) -> Any:
 
 def _multiply(a: Any, b: Any) -> Any:
     if _numbers(a, b):
-        return _fit(a * b)
-    if Quantity not in (a.__class__, b.__class__):
+        return fit(a * b)
+    x, y = _as_quantities(a, b)
+    if x is None or y is None:
         return NotImplemented
-    return _quantities(ucum.multiply, a, b)
+    if y.calendar and not x.calendar:
+        x, y = y, x
+    return _joined(ucum.multiply, x, y)
 
 
 def _divide(a: Any, b: Any) -> Any:
     if _numbers(a, b):
         return _CONTEXT.divide(Decimal(a), Decimal(b)) if b else None
+    x, y = _as_quantities(a, b)
+    return NotImplemented if x is None or y is None else _joined(ucum.divide, x, y)
+
+
+def _as_quantities(a: Any, b: Any) -> tuple[Quantity | None, Quantity | None]:
+    """Two values as Quantities where one of them is; a number has the unit 1."""
     if Quantity not in (a.__class__, b.__class__):
-        return NotImplemented
-    return _quantities(ucum.divide, a, b)
+        return None, None
+    return as_quantity(a), as_quantity(b)
 
 
-def _quantities(join: Callable[[Decimal, str, Decimal, str], tuple[Decimal, str] | None], a: Any, b: Any) -> Any:
-    x = a if a.__class__ is Quantity else Quantity(Decimal(a)) if a.__class__ in _NUMBERS else None
-    y = b if b.__class__ is Quantity else Quantity(Decimal(b)) if b.__class__ in _NUMBERS else None
-    if x is None or y is None:
-        return NotImplemented
+def _joined(join: Callable[[Decimal, str, Decimal, str], tuple[Decimal, str] | None], x: Quantity, y: Quantity) -> Any:
+    if x.calendar and y.unit == "1":
+        scaled = join(x.value, "1", y.value, "1")
+        return None if scaled is None else x._replace(value=scaled[0])
     if x.code is None or y.code is None:
-        if x.calendar and y.unit == "1" and not y.calendar:
-            joined = join(x.value, "1", y.value, "1")
-            return None if joined is None else x._replace(value=joined[0])
         return None
     joined = join(x.value, x.code, y.value, y.code)
     return None if joined is None else Quantity(*joined)
@@ -219,7 +229,7 @@ def _mod(a: Any, b: Any) -> Any:
     return int(rest) if a.__class__ is int and b.__class__ is int else rest
 
 
-def _fit(value: int | Decimal) -> int | Decimal | None:
+def fit(value: int | Decimal) -> int | Decimal | None:
     """An Integer that leaves 32 bits has no value. Source: https://hl7.org/fhirpath/N1/#math."""
     return None if value.__class__ is int and not -(2**31) <= value < 2**31 else value
 

@@ -17,7 +17,13 @@ CALENDAR: dict[str, str] = {
 """Calendar words to their singular."""
 
 _DEFINITE = {"week": "wk", "day": "d", "hour": "h", "minute": "min", "second": "s", "millisecond": "ms"}
-_VAGUE_DAYS = {"year": Decimal(365), "month": Decimal(30)}
+_SECONDS: dict[str, Fraction] = {
+    **{unit: Fraction(days * 86_400) for unit, days in (("year", 365), ("month", 30), ("week", 7), ("day", 1))},
+    "hour": Fraction(3600),
+    "minute": Fraction(60),
+    "second": Fraction(1),
+    "millisecond": Fraction(1, 1000),
+}
 _UCUM_TO_CALENDAR = {code: unit for unit, code in _DEFINITE.items()}
 
 
@@ -60,12 +66,37 @@ def common(left: Quantity, right: Quantity) -> tuple[Decimal, Decimal] | None:
     """Both values in one unit (that of the larger unit), or None where they do not convert."""
     if left.unit == right.unit and left.calendar == right.calendar:
         return left.value, right.value
-    if left.calendar and right.calendar and {left.unit, right.unit} == {"year", "month"}:
-        return (left.value, right.value / 12) if left.unit == "year" else (left.value / 12, right.value)
+    if left.calendar and right.calendar:
+        ratio = _calendar_ratio(left.unit, right.unit)
+        if ratio < 1:
+            return ucum.exact(Fraction(left.value) * ratio), right.value
+        return left.value, ucum.exact(Fraction(right.value) / ratio)
     a, b = left.code, right.code
     if a is None or b is None:
         return None
     return ucum.common(left.value, a, right.value, b)
+
+
+def _calendar_ratio(left: str, right: str) -> Fraction:
+    """How many of the right calendar unit one of the left is: a year has 12 months or 365 days, a month 30 days."""
+    if {left, right} == {"year", "month"}:
+        return Fraction(12) if left == "year" else Fraction(1, 12)
+    return _SECONDS[left] / _SECONDS[right]
+
+
+def converted(quantity: Quantity, unit: str) -> Quantity | None:
+    """The same in another unit, a UCUM code or a calendar word; None where it does not convert."""
+    calendar = CALENDAR.get(unit)
+    if (calendar or unit) == quantity.unit and quantity.calendar is bool(calendar):
+        return quantity
+    if quantity.calendar and calendar:
+        amount = Fraction(quantity.value) * _calendar_ratio(quantity.unit, calendar)
+        return Quantity(ucum.exact(amount), calendar, calendar=True)
+    wanted = Quantity(quantity.value, calendar or unit, bool(calendar))
+    if quantity.code is None or wanted.code is None:
+        return None
+    found = ucum.convert(quantity.value, quantity.code, wanted.code)
+    return None if found is None else wanted._replace(value=found)
 
 
 def roughly_common(left: Quantity, right: Quantity) -> tuple[Decimal, Decimal] | None:
@@ -77,13 +108,10 @@ def added(left: Quantity, right: Quantity) -> Quantity | None:
     """The sum, in the finer of the two units; None where they do not convert."""
     if left.unit == right.unit and left.calendar == right.calendar:
         return left._replace(value=left.value + right.value)
-    if left.calendar and right.calendar and {left.unit, right.unit} == {"year", "month"}:
-        months = sum(q.value * (12 if q.unit == "year" else 1) for q in (left, right))
-        return Quantity(Decimal(months), "month", calendar=True)
-    a, b = left.code, right.code
-    if a is None or b is None:
-        return None
-    ratio = ucum.ratio(a, b)
+    if left.calendar and right.calendar:
+        ratio: Fraction | None = _calendar_ratio(left.unit, right.unit)
+    else:
+        ratio = ucum.ratio(left.code, right.code) if left.code and right.code else None
     if ratio is None:
         return None
     if ratio < 1:
@@ -93,6 +121,6 @@ def added(left: Quantity, right: Quantity) -> Quantity | None:
 
 def _in_days(quantity: Quantity) -> Quantity:
     unit = {"a": "year", "mo": "month"}.get(quantity.unit, quantity.unit)
-    if unit in _VAGUE_DAYS:
-        return Quantity(quantity.value * _VAGUE_DAYS[unit], "d")
+    if unit in ("year", "month"):
+        return Quantity(ucum.exact(Fraction(quantity.value) * _calendar_ratio(unit, "day")), "d")
     return quantity

@@ -1,10 +1,10 @@
 """Regular expressions of expressions, kept from running for ever."""
 
-import math
 import re
 from functools import lru_cache
 
 from profiles.fhirpath.automaton import Automaton, Unsupported, growth
+from profiles.fhirpath.dialect import python_regex
 from profiles.fhirpath.errors import FHIRPathError
 
 MAX_PATTERN = 2_000
@@ -57,7 +57,8 @@ class Pattern:
         """Characters of the longest text that these steps are enough for."""
         if self._growth is None:
             return -1
-        return math.inf if self._growth == 0 else round(steps ** (1 / self._growth), 6)
+        ways, power = self._growth
+        return float(round((steps / ways) ** (1 / power), 6))
 
     def _slow_but_sure(self, text: str) -> Automaton:
         if self._automaton is None:
@@ -79,6 +80,6 @@ def pattern(source: str, flags: str = "") -> Pattern:
     if unknown:
         raise FHIRPathError(f"unknown flags {''.join(sorted(unknown))!r}; there are {', '.join(_FLAGS)}")
     try:
-        return Pattern(source, re.DOTALL | sum(_FLAGS[flag] for flag in flags))
+        return Pattern(python_regex(source), re.DOTALL | sum(_FLAGS[flag] for flag in flags))
     except (re.error, OverflowError, RecursionError) as error:
         raise FHIRPathError(f"bad regular expression: {error}") from None

@@ -3,7 +3,8 @@
 Only certainties are errors. Of what is not known (a contained resource, a variable, a host function) nothing is said.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from profiles.fhirpath.engine import resolve_type, type_argument
@@ -37,7 +38,8 @@ _SAME = frozenset(
         "defineVariable", "sort", "where",
     )
 )  # fmt: skip
-_PER_ITEM = frozenset(("where", "all", "exists", "sort", "trace", "aggregate"))
+_OF_INPUT = frozenset(("where", "all", "exists", "sort", "trace", "aggregate", "defineVariable"))
+"""Functions whose arguments are read on their input, not on `$this`."""
 _TO_TEXT = (
     "substring", "upper", "lower", "toChars", "split", "replace", "replaceMatches", "trim", "encode",
     "decode", "escape", "unescape",
@@ -102,6 +104,14 @@ class _Checker:
         self.root: Types = None if type_.open else frozenset((type_,))
         self.type = type_
         self.host_functions = host_functions
+        self.is_lenient = False
+
+    @contextmanager
+    def lenient(self) -> Iterator[None]:
+        """Within it an element that there is not is taken as empty."""
+        outer, self.is_lenient = self.is_lenient, True
+        yield
+        self.is_lenient = outer
 
     def is_elsewhere(self, branch: Node) -> bool:
         name = leading_type(branch)
@@ -140,7 +150,12 @@ def _member(checker: _Checker, node: Member, this: Types) -> Types:
             raise FHIRPathError(f"the path begins with {name}, but is read on {_listed(this)}").at(node.place)
         return found
     owners = this if node.base is None else checker.types(node.base, this)
-    return None if owners is None else step(owners, node)
+    try:
+        return None if owners is None else step(owners, node)
+    except FHIRPathError:
+        if checker.is_lenient:
+            return NOTHING
+        raise
 
 
 def step(owners: frozenset[Type], node: Member) -> Types:
@@ -223,7 +238,7 @@ def _call(checker: _Checker, node: Call, this: Types) -> Types:
         return rule(checker, node, owners, this)
     if node.name in _OF_TEXT and owners and all(t.namespace == "FHIR" and not t.primitive for t in owners):
         raise FHIRPathError(f"{node.name}() is for text, not for {_listed(owners)}").at(node.place)
-    checker.each(node.arguments, owners if node.name in _PER_ITEM else this)
+    checker.each(node.arguments, owners if node.name in _OF_INPUT else this)
     if node.name in _SAME:
         return owners
     answer = _ANSWERS.get(node.name)
@@ -245,14 +260,17 @@ def _call_select(checker: _Checker, node: Call, owners: Types, this: Types) -> T
 
 
 def _call_repeat(checker: _Checker, node: Call, owners: Types, this: Types) -> Types:
-    found, new = NOTHING, owners
-    while new and node.arguments:
-        produced = checker.types(node.arguments[0], new)
-        if produced is None:
-            return None
-        new = produced - found
-        found |= produced
-    return None if owners is None else found
+    if len(node.arguments) != 1 or owners is None:
+        return None  # the engine says so
+    # What the first round does not have a later one may: `repeat(item | answer)`.
+    reached: Types = owners
+    with checker.lenient():
+        while reached is not None:
+            produced = checker.types(node.arguments[0], reached)
+            if produced is not None and produced <= reached:
+                break
+            reached = None if produced is None else reached | produced
+    return None if reached is None else checker.types(node.arguments[0], reached)
 
 
 def _call_iif(checker: _Checker, node: Call, owners: Types, this: Types) -> Types:

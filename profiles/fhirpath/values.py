@@ -156,7 +156,7 @@ def equal(x: Item, y: Item) -> bool | None:
     a = system(x) if x.__class__ is tuple else x
     b = system(y) if y.__class__ is tuple else y
     if a is None or b is None:
-        return None
+        return bool(x[2] == y[2]) if a is b else None
     kind, other = a.__class__, b.__class__
     if kind is other and kind in _PLAIN:
         return bool(a == b)
@@ -168,11 +168,12 @@ def equal(x: Item, y: Item) -> bool | None:
         order = temporal.compare(a, b)
         return None if order is None else order == 0
     if kind is Quantity or other is Quantity:
-        return _equal_quantities(_as_quantity(a), _as_quantity(b))
+        return _equal_quantities(as_quantity(a), as_quantity(b))
     return kind is other and bool(a == b)
 
 
-def _as_quantity(value: Any) -> Quantity | None:
+def as_quantity(value: Any) -> Quantity | None:
+    """A Quantity; a number as one of the unit 1; None for anything else."""
     if value.__class__ is Quantity:
         return value
     return Quantity(Decimal(value)) if value.__class__ in _NUMBERS else None
@@ -208,7 +209,7 @@ def equal_lists(left: Items, right: Items) -> bool | None:
 
 
 def equivalent(x: Item, y: Item) -> bool:
-    """`~` of two items: text without regard to case and spacing, numbers to the lesser precision."""
+    """`~` of two items: text without regard to case and kind of space, numbers to the lesser precision."""
     a, b = system(x), system(y)
     kind, other = a.__class__, b.__class__
     if kind is str and other is str:
@@ -218,7 +219,7 @@ def equivalent(x: Item, y: Item) -> bool:
     if isinstance(a, Temporal) and isinstance(b, Temporal):
         return isinstance(a, FHIRTime) is isinstance(b, FHIRTime) and temporal.compare(a, b) == 0
     if kind is Quantity or other is Quantity:
-        left, right = _as_quantity(a), _as_quantity(b)
+        left, right = as_quantity(a), as_quantity(b)
         amounts = quantity.roughly_common(left, right) if left and right else None
         return amounts is not None and _equivalent_numbers(*amounts)
     if kind is dict and other is dict:
@@ -226,8 +227,11 @@ def equivalent(x: Item, y: Item) -> bool:
     return kind is other and bool(a == b)
 
 
+_SPACES = str.maketrans("\t\r\n", "   ")
+
+
 def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return text.translate(_SPACES).casefold()
 
 
 def _equivalent_numbers(a: int | Decimal, b: int | Decimal) -> bool:
@@ -274,8 +278,10 @@ def equivalent_lists(left: Items, right: Items) -> bool:
 def identity(item: Item) -> Any:
     """A hashable that is equal for items that equal each other: how sets of items are made in linear time."""
     value = system(item) if item.__class__ is tuple else item
-    if value.__class__ is str or value is None:
+    if value.__class__ is str:
         return value
+    if value is None:
+        return None, _frozen(item[2])
     if value.__class__ is bool:
         return bool, value
     if isinstance(value, Temporal):
@@ -325,7 +331,7 @@ def order(x: Item, y: Item) -> int | None:
         return int(a > b) - int(a < b)
     if isinstance(a, Temporal) and isinstance(b, Temporal) and isinstance(a, FHIRTime) is isinstance(b, FHIRTime):
         return temporal.compare(a, b)
-    left, right = _as_quantity(a), _as_quantity(b)
+    left, right = as_quantity(a), as_quantity(b)
     if left and right and (kind is Quantity or other is Quantity):
         amounts = quantity.common(left, right)
         return None if amounts is None else (amounts[0] > amounts[1]) - (amounts[0] < amounts[1])

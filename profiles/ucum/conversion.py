@@ -1,5 +1,6 @@
 """Amounts in base units and in each other's units."""
 
+import re
 from decimal import Context, Decimal
 from fractions import Fraction
 
@@ -81,11 +82,26 @@ def _combine(left: Decimal, left_code: str, right: Decimal, right_code: str, sig
         a, b = unit(left_code), unit(right_code)
     except UcumError:
         return None
+    same = _powers(left_code, right_code, sign)
+    if same and not a.special:
+        return (left * right if sign > 0 else left / right), same
     if a.special or b.special or not (is_reasonable(left) and is_reasonable(right)):
         return None
     product = a.times(b, sign)
     amounts = Fraction(left) * Fraction(right) if sign > 0 else Fraction(left) / Fraction(right)
     return exact(amounts * product.factor), product.text
+
+
+_POWER = re.compile(r"([A-Za-z]+)([1-9]?)")
+
+
+def _powers(left: str, right: str, sign: int) -> str | None:
+    """The code of a product of powers of one unit, `cm2` of `cm` and `cm`; None where it is none."""
+    a, b = _POWER.fullmatch(left), _POWER.fullmatch(right)
+    if a is None or b is None or a[1] != b[1]:
+        return None
+    power = int(a[2] or 1) + sign * int(b[2] or 1)
+    return "1" if power == 0 else a[1] if power == 1 else f"{a[1]}{power}"
 
 
 def ratio(left: str, right: str) -> Fraction | None:

@@ -8,7 +8,7 @@ from typing import Any
 from profiles.fhirpath import temporal
 from profiles.fhirpath.functions.registry import function, truth_function
 from profiles.fhirpath.functions.strings import text
-from profiles.fhirpath.quantity import CALENDAR, Quantity
+from profiles.fhirpath.quantity import CALENDAR, Quantity, converted
 from profiles.fhirpath.temporal import FHIRDate, FHIRDateTime, FHIRTime, Temporal
 from profiles.fhirpath.values import EMPTY, MAX_MAGNITUDE, Items, single
 
@@ -64,10 +64,7 @@ def to_date(value: Any) -> FHIRDate | None:
         return FHIRDate(value.parts[:3])
     if isinstance(value, FHIRDate):
         return value
-    if value.__class__ is not str:
-        return None
-    moment = temporal.parse_datetime(value)
-    return FHIRDate(moment.parts[:3]) if moment else None
+    return temporal.parse_date(value) if value.__class__ is str else None
 
 
 def to_datetime(value: Any) -> FHIRDateTime | None:
@@ -144,15 +141,9 @@ def converts_to_string(items: Items, fmt: Items = EMPTY) -> bool | None:
 
 
 def _in_unit(items: Items, unit: Items) -> Quantity | None:
-    from profiles import ucum
-
     found = to_quantity(single(items))
     wanted = text(unit)
-    if found is None or wanted is None or found.unit == wanted:
-        return found
-    if found.calendar or wanted in CALENDAR:
-        return found if found.unit == CALENDAR.get(wanted) else None
-    return Quantity(amount, wanted) if (amount := ucum.convert(found.value, found.unit, wanted)) is not None else None
+    return found if found is None or wanted is None else converted(found, wanted)
 
 
 @function("toQuantity", most=1)

@@ -10,10 +10,11 @@ from profiles.fhirpath.environment import Environment
 from profiles.fhirpath.functions.registry import function
 from profiles.fhirpath.functions.strings import integer
 from profiles.fhirpath.quantity import Quantity
-from profiles.fhirpath.temporal import DAY, FHIRDate, FHIRDateTime, FHIRTime, Temporal, last_day
+from profiles.fhirpath.temporal import DAY, SECOND, FHIRDate, FHIRDateTime, FHIRTime, Temporal, last_day
 from profiles.fhirpath.values import EMPTY, Items, single
 
 _NANO = 10**9
+_MILLISECOND = 10**6
 _CONTEXT = Context(prec=80)
 _DEFAULT_PLACES, _MAX_PLACES = 8, 31
 # Digits that write a value of the given precision: years 4, months 6, … milliseconds 17; a time has no day.
@@ -105,7 +106,7 @@ def _temporal_boundary(value: Temporal, digits: int | None, direction: int) -> T
     parts = value.parts
     if len(parts) == DAY + 1:
         parts = (*parts, 0)  # FHIR has no hour without its minutes: 08 is 08:00
-    parts = _filled(parts, direction)
+    parts = _filled(parts, direction, value.digits)
     millisecond = wanted == 17
     cut = parts[: lengths[wanted]]
     if wanted == 14:
@@ -120,12 +121,15 @@ def _temporal_boundary(value: Temporal, digits: int | None, direction: int) -> T
     return FHIRDateTime(cut, offset if len(cut) > DAY else None, 3 if millisecond else 0)
 
 
-def _filled(parts: tuple[int, ...], direction: int) -> tuple[int, ...]:
-    """All six parts, the unknown ones at their least or greatest."""
+def _filled(parts: tuple[int, ...], direction: int, digits: int) -> tuple[int, ...]:
+    """All six parts, the unknown ones at their least or greatest; a second as far as its `digits` are known."""
     if direction < 0:
         return (*parts, *(0, 1, 1, 0, 0, 0)[len(parts) :])
+    if len(parts) == SECOND:
+        unknown = 10 ** (9 - digits) - _MILLISECOND if digits < 3 else 0
+        return (*parts[:5], parts[5] + unknown)
     year_month = parts[:2] if len(parts) > 1 else (parts[0], 12)
-    greatest = (0, 12, last_day(*year_month), 23, 59, 59 * _NANO + 999_000_000)
+    greatest = (0, 12, last_day(*year_month), 23, 59, 60 * _NANO - _MILLISECOND)
     return (*parts, *greatest[len(parts) :])
 
 

@@ -114,7 +114,7 @@ def power(items: Items, exponent: Items) -> Items:
     value, to = _plain(items), _plain(exponent)
     if value is None or to is None:
         return EMPTY
-    found = _guarded(lambda: _CONTEXT.power(value, to))
+    found = _guarded(lambda: _CONTEXT.power(value, to) if to else Decimal(1))
     if found and single(items).__class__ is int and single(exponent).__class__ is int and to >= 0:
         return [int(found[0])] if abs(found[0]) < 2**31 else EMPTY
     return found

@@ -13,7 +13,7 @@ from profiles.fhirpath.environment import Environment
 from profiles.fhirpath.errors import FHIRPathError
 from profiles.fhirpath.model import Type, fhir_type
 from profiles.fhirpath.parser import parse
-from profiles.fhirpath.syntax import External, Node
+from profiles.fhirpath.syntax import Call, External, Node, Special
 from profiles.fhirpath.typed.conditions import Conditions
 from profiles.fhirpath.typed.helpers import BAILS, NAMES, Bail
 from profiles.fhirpath.typed.source import source
@@ -80,7 +80,8 @@ class _Parts:
         self.closures = 0
 
     def fallback(self, node: Node, me: Value) -> str:
-        if me.type is None:
+        # A primitive's extensions are beside its value, and `$index` is not told to closures.
+        if me.type is None or me.type.primitive or me.type.namespace != "FHIR" or _reads_index(node):
             raise Untypable
         name = f"k{len(self.globals)}"
         self.globals[name] = self._compiler.condition(node)
@@ -91,6 +92,14 @@ class _Parts:
         name = f"k{len(self.globals)}"
         self.globals[name] = eval(source, self.globals)  # noqa: S307 - our own source, repr of literals only
         return name
+
+
+def _reads_index(node: Node) -> bool:
+    if isinstance(node, Special):
+        return node.name == "index"
+    if isinstance(node, Call) and node.name in _ITERATING:
+        return node.base is not None and _reads_index(node.base)
+    return any(map(_reads_index, node.parts()))
 
 
 def compile_typed(tree: Node, type_: Type, compiler: Compiler) -> Typed | None:
@@ -112,5 +121,6 @@ def compile_typed(tree: Node, type_: Type, compiler: Compiler) -> Typed | None:
     return Typed(text, made["plain"], made["items"], holds, fails, parts.closures > 0, writer.reads_references)
 
 
+_ITERATING = frozenset(("where", "select", "all", "exists", "aggregate"))
 _HEEDED = frozenset(("context", "ucum", "sct", "loinc", "trace"))
 _KNOWN = frozenset(("context", "resource", "rootResource", "ucum", "sct", "loinc"))

@@ -12,6 +12,7 @@ from profiles.fhirpath.environment import Environment
 from profiles.fhirpath.functions.conversions import to_integer, to_text
 from profiles.fhirpath.functions.strings import MAX_RESULT
 from profiles.fhirpath.model import fhir_type, type_of_resource
+from profiles.fhirpath.operators import fit
 from profiles.fhirpath.quantity import from_fhir
 from profiles.fhirpath.regex import pattern
 from profiles.fhirpath.values import _CONVERTERS, equal, identity, order
@@ -91,7 +92,7 @@ def fp_has(owner: Any, keys: tuple[str, ...]) -> bool:
 
 def fp_add(a: Any, b: Any) -> Any:
     """The sum of two Integers."""
-    return None if a is None or b is None else a + b
+    return None if a is None or b is None else fit(a + b)
 
 
 def fp_mod(a: Any, b: Any) -> Any:

@@ -39,6 +39,8 @@ SEMANTIC = [
     ("identifier.startsWith('a')", 1, 12, "Identifier"),
     ("iif(gender, 1)", 1, 5, "Boolean"),
     ("contact.select(name.given | name.foo)", 1, 34, "'foo'"),
+    ("contact.repeat(name | foo)", 1, 23, "'foo'"),
+    ("name.defineVariable('x', system)", 1, 26, "'system'"),
 ]
 EXECUTION = [
     ("name.single()", 6),
@@ -46,6 +48,10 @@ EXECUTION = [
     ("1 < 'a'", 3),
     ("birthDate + 7", 11),
     ("birthDate + 1 'mo'", 11),
+    ("@T10:00 + 1 day", 9),
+    ("@T10:00 - 1 month", 9),
+    ("1 day + birthDate", 7),
+    (r"'a'.matches('\\p{Klingon}')", 5),
     ("(1 | 2) & 'a'", 9),
     ("-'a'", 1),
     ("%nothing", 1),
@@ -148,6 +154,12 @@ def test_nested_truths_do_not_multiply() -> None:
         (r"(\s*([0-9a-zA-Z+/=]){4}\s*)+", "QUJD" * 20_000, True),
         (".*.*.*.*=x", "=" * 30_000, False),
         (r"(x|xx)*\b", "x" * 30_000 + "!", True),
+        (r"^(?=.*\d)(?=.*[a-z]).{8,}$", "sandi2026", True),
+        ("a?" * 60 + "a" * 60, "a" * 60, True),
+        ("((a|b)|(a|c))*d", "a" * 5_000, False),
+        ("(a|b|ab)" * 12 + "c", "ab" * 400, False),
+        ("(a*b?){9}c", "ab" * 400, False),
+        (r"(?<!\d)\d{4}(?!\d)", "tahun 02026, 2026", True),
     ],
 )
 def test_a_regular_expression_bomb_does_not_go_off(regex: str, text: str, found: bool) -> None:
@@ -157,6 +169,12 @@ def test_a_regular_expression_bomb_does_not_go_off(regex: str, text: str, found:
 def test_a_replacement_that_could_explode_is_refused() -> None:
     with pytest.raises(FHIRPathError, match="too long"):
         evaluate("%text.replaceMatches('(a+)+$', '')", {}, text="a" * 50 + "b")
+
+
+@pytest.mark.parametrize("regex", [r"((?=a*).)*b", r"(a*)\1*c", r"(?=(a+)+c)"])
+def test_what_cannot_be_matched_in_time_is_refused(regex: str) -> None:
+    with pytest.raises(FHIRPathError, match="too long"):
+        evaluate("%text.matches(%regex)", {}, text="a" * 30_000, regex=regex)
 
 
 def test_numbers_beyond_reason_cost_no_memory() -> None:

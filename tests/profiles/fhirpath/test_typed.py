@@ -74,7 +74,7 @@ ITEMS = [
     ("Patient", "name.family & '!'"),
     ("Patient", "name.select(given.first())"),
     ("Patient", "telecom.select(rank)"),
-    ("Patient", "birthDate.select($this).where($this > '1980')"),
+    ("Patient", "birthDate.select($this)"),
     ("Observation", "component.value.where($this is Quantity).ofType(Quantity).value"),
     ("Observation", "component.value.where($this is string).ofType(string)"),
     ("Observation", "effective.toString().substring(0, 10)"),
