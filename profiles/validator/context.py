@@ -7,6 +7,7 @@ from profiles.fhirjson import Resource
 from profiles.validator import references
 from profiles.validator.bundle import Entries, findings
 from profiles.validator.issue import Issue, Severity, Tier
+from profiles.validator.limits import Side, beyond, shown_value
 from profiles.validator.natives import Natives
 from profiles.validator.saying import Engine, Find, Json, suggestion
 
@@ -234,6 +235,28 @@ class Context(Natives):
         running.add(key)
         report(v, path, self if "resourceType" not in v or v is self.resource else self._within(v))
         running.discard(key)
+
+    def is_aggregated(self, v: Any, modes: tuple[str, ...]) -> bool:
+        """True where what a Reference points to is found as one of the modes (AggregationMode) says."""
+        text = references.reference_text(v)
+        if text is None:
+            return True
+        if text[:1] == "#":
+            return "contained" in modes
+        return "referenced" in modes or ("bundled" in modes and self.find(text) is not None)
+
+    def keeps_limit(self, v: Any, side: Side, limit: Any) -> bool:
+        """True where a value is not beyond a limit; with a doubt where that cannot be told."""
+        fault = beyond(v, side, limit)
+        if fault == "limit-unjudged":
+            self.doubtful = True
+        return fault in (None, "limit-unjudged")
+
+    def limit(self, v: Any, side: Side, limit: Any, path: str, rule: str) -> None:
+        fault = beyond(v, side, limit)
+        if fault is not None:
+            say = self.warn if fault == "limit-unjudged" else self.bad
+            say(fault, path, rule, shown_value(v), {"limit": shown_value(limit)})
 
     def aims(self, v: Any, urls: tuple[str, ...]) -> bool:
         """True where a Reference points to something that conforms to one of the profiles, as far as can be seen."""

@@ -1,4 +1,4 @@
-"""Telling whether a value is the one a profile means: fixed and pattern values, discriminators, bounds.
+"""Telling whether a value is the one a profile means: fixed and pattern values, discriminators.
 
 Source: https://hl7.org/fhir/R4/elementdefinition.html (pattern[x]), https://hl7.org/fhir/R4/profiling.html#discriminator
 """
@@ -73,13 +73,3 @@ def has_type(values: Iterable[Any], names: tuple[str, ...], c: Context) -> bool:
 
 def any_conforms(values: Iterable[Any], urls: tuple[str, ...], c: Context) -> bool:
     return any(v.__class__ is dict and c.conforms(v, urls) for v in values)
-
-
-def is_beyond(v: Any, sign: str, limit: Any) -> bool:
-    """True where a number or date lies beyond the limit: below it for `<`, above it for `>`."""
-    if isinstance(v, bool) or isinstance(limit, str) is not isinstance(v, str):
-        return False
-    try:
-        return bool(v < limit if sign == "<" else v > limit)
-    except TypeError:
-        return False

@@ -9,6 +9,7 @@ from typing import Any
 
 from profiles.fhirjson import Resource
 from profiles.validator.codes import UCUM, Table, same
+from profiles.validator.limits import decoded_size
 from profiles.validator.references import is_uri
 from profiles.validator.saying import Json, Saying
 
@@ -25,14 +26,14 @@ class Natives(Saying):
             return True
         if "hash" in o and not _hashed(o):
             self.doubtful = True
-        return "size" not in o or _decoded(o["data"]) == o["size"]
+        return "size" not in o or decoded_size(o["data"]) == o["size"]
 
     def report_Attachment(self, o: Json, path: str) -> None:
         data, size = o.get("data"), o.get("size")
         if data.__class__ is not str:
             return
-        if size is not None and _decoded(str(data)) != size:
-            self.bad("attachment-size", path + ".size", "Attachment.size", size, {"length": _decoded(str(data))})
+        if size is not None and decoded_size(str(data)) != size:
+            self.bad("attachment-size", path + ".size", "Attachment.size", size, {"length": decoded_size(str(data))})
         if "hash" in o and not _hashed(o):
             self.warn("attachment-hash", path + ".hash", "Attachment.hash", o["hash"])
 
@@ -117,12 +118,6 @@ def _codings(owner: Json) -> list[Any]:
     code = owner.get("code")
     codings = code.get("coding") if code.__class__ is dict else None
     return [dict(sorted(c.items())) if c.__class__ is dict else c for c in codings] if codings.__class__ is list else []
-
-
-def _decoded(data: str) -> int:
-    """Bytes that a base64 text stands for."""
-    packed = "".join(data.split())
-    return len(packed) * 3 // 4 - packed.count("=", -2)
 
 
 def _hashed(o: Json) -> bool:

@@ -7,10 +7,10 @@ that is not what R4 wants (a list for an object) for absent.
 from typing import Any
 
 from profiles.definitions import BASE, Definitions
-from profiles.validator import invariants
+from profiles.validator import facets, invariants
 from profiles.validator.coded import binding
-from profiles.validator.discriminators import Matcher
 from profiles.validator.primitives import CONDITIONS
+from profiles.validator.slices import Slices
 from profiles.validator.source import Source
 from profiles.validator.tree import Node, max_of, tree
 
@@ -155,78 +155,24 @@ class _Profile:
     def _items(self, node: Node, path: str) -> None:
         """Each item of a list: what the element asks of all, then what the slice it belongs to asks."""
         s = self.s
-        slices = list(node.slices.values())
+        slices = Slices(self.definitions, s, node, self._value) if node.slices else None
         before = s.mark()
         with s.block("if v.__class__ is list:"):
-            s.lines(f"s{n} = 0" for n in range(len(slices)))
             if slices:
-                s.line("last = -1")
+                slices.begin()
             with s.block("for n, x in enumerate(v):" if self.reports else "for x in v:"):
                 head = s.mark()
                 item = f"{path} + f'[{{n}}]'"
                 self._value(node, node, "x", item)
                 if slices:
-                    self._slices(node, slices, item)
+                    slices.item(item)
                 asks = s.mark() > head
-            for n, each in enumerate(slices):
-                self._slice_count(each, f"s{n}", path)
+            if slices:
+                slices.end(path)
         if not asks:
             s.rewind(before)
-        for each in slices:
-            self._slice_absent(each, path)
-
-    def _slices(self, node: Node, slices: list[Node], path: str) -> None:
-        s, e = self.s, node.element
-        slicing = e.get("slicing", {})
-        matcher = Matcher(self.definitions, s, slicing)
-        closed, ordered = slicing.get("rules", "open"), slicing.get("ordered", False)
-        for n, each in enumerate(slices):
-            with s.block(f"{'elif' if n else 'if'} {matcher.test(each, 'x')}:"):
-                s.line(f"s{n} += 1")
-                name = each.element.get("sliceName", "")
-                if ordered:
-                    s.line(f"if last > {n}: {s.bad('slice-order', path, each.element['id'], slice=name)}")
-                    s.line(f"last = {n}")
-                if closed == "openAtEnd":
-                    s.line(f"if last == {len(slices)}: {s.bad('slice-end', path, e['id'])}")
-                self._value(each, node, "x", path)
-                if each.slices:
-                    self._reslice(each, path)
-        if closed == "closed":
-            names = ", ".join(each.element.get("sliceName", "") for each in slices)
-            with s.block("else:"):
-                s.line(s.bad("slice-closed", path, e["id"], slices=names))
-        elif closed == "openAtEnd":
-            with s.block("else:"):
-                s.line(f"last = {len(slices)}")
-
-    def _reslice(self, node: Node, path: str) -> None:
-        """A slice that is sliced again: its items are told apart by the discriminators of the slice."""
-        matcher = Matcher(self.definitions, self.s, node.element.get("slicing", {}))
-        for n, each in enumerate(node.slices.values()):
-            with self.s.block(f"{'elif' if n else 'if'} {matcher.test(each, 'x')}:"):
-                self._value(each, node, "x", path)
-        if node.element.get("slicing", {}).get("rules") == "closed":
-            names = ", ".join(each.element.get("sliceName", "") for each in node.slices.values())
-            with self.s.block("else:"):
-                self.s.line(self.s.bad("slice-closed", path, node.element["id"], slices=names))
-
-    def _slice_absent(self, node: Node, path: str) -> None:
-        """A slice that must be there where the whole list is not."""
-        s, e = self.s, node.element
-        if e.get("min", 0):
-            facts = {"slice": e.get("sliceName", ""), "min": e["min"], "max": e["max"], "count": 0}
-            s.line(f"if v.__class__ is not list: {s.bad('slice-missing', path, e['id'], **facts)}")
-
-    def _slice_count(self, node: Node, counter: str, path: str) -> None:
-        s, e = self.s, node.element
-        name, least, most = e.get("sliceName", ""), e.get("min", 0), max_of(e)
-        if least:
-            call = f"c.slice_missing({path}, {e['id']!r}, {name!r}, {least}, {e['max']!r}, {counter})"
-            s.line(f"if {counter} < {least}: {call if self.reports else 'return False'}")
-        if most < max_of(node.base):
-            call = f"c.slice_too_many({path}, {e['id']!r}, {name!r}, {e['max']!r}, {counter})"
-            s.line(f"if {counter} > {int(most)}: {call if self.reports else 'return False'}")
+        if slices:
+            slices.absent(path)
 
     def _value(self, node: Node, general: Node, v: str, path: str, code: str | None = None) -> None:
         """What is asked of one value: its content, its profiles, its codes, its conditions, its children."""
@@ -240,7 +186,8 @@ class _Profile:
             test = f"{v} == {constant}" if kind == "fixed" or not isinstance(value, dict | list) else (
                 f"fits({v}, {constant})")  # fmt: skip
             s.line(f"if not ({test}): {s.bad(kind, path, rule, v, expected=_shown(value))}")
-        self._bounds(node, v, path, rule)
+        facets.write(s, node.element, node.base if general is node else general.element, v, path)
+        facets.write_references(s, types, v, path, rule)
         self._profiles(node, types, v, path, rule)
         self._binding(node, code, v, path, rule)
         for invariant in self._invariants(node, general, code):
@@ -250,19 +197,6 @@ class _Profile:
             if name is not None:
                 with s.block(f"if {v}.__class__ is dict:"):
                     self._call(name, v, path)
-
-    def _bounds(self, node: Node, v: str, path: str, rule: str) -> None:
-        s, e = self.s, node.element
-        if "maxLength" in e and e["maxLength"] != node.base.get("maxLength"):
-            limit = e["maxLength"]
-            call = f"c.too_long({path}, {rule!r}, {v}, {limit})" if self.reports else "return False"
-            s.line(f"if {v}.__class__ is str and len({v}) > {limit}: {call}")
-        for key, value in e.items():
-            if key.startswith(("minValue", "maxValue")) and key not in node.base and not isinstance(value, dict):
-                name, sign = ("least", "<") if key.startswith("min") else ("most", ">")
-                limit = s.constant(repr(value))
-                bad = s.bad(name, path, rule, v, limit=value)
-                s.line(f"if is_beyond({v}, {sign!r}, {limit}): {bad}")
 
     def _profiles(self, node: Node, types: list[Json], v: str, path: str, rule: str) -> None:
         s = self.s

@@ -54,6 +54,18 @@ def fits(text: Any, allowed: Collection[str], find: Find) -> bool:
     return found is None or found in allowed
 
 
+def is_versioned(v: Any, wanted: bool) -> bool:
+    """True where a Reference or canonical names a version, or names none, as is wanted."""
+    text = reference_text(v)
+    return text is None or text[:1] == "#" or ("/_history/" in text or "|" in text) is wanted
+
+
+def reference_text(v: Any) -> str | None:
+    """The text of a Reference or canonical, as far as there is one."""
+    text = v.get("reference") if v.__class__ is dict else v
+    return text if isinstance(text, str) else None
+
+
 def contained_ids(resource: Resource) -> dict[str, Resource]:
     """The contained resources by id."""
     inner = resource.get("contained")

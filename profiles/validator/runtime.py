@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -9,10 +10,11 @@ from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirpath import FHIRPathError, typed
 from profiles.validator import narrative, references
 from profiles.validator.context import Context
-from profiles.validator.matching import any_conforms, any_fits, at, fits, has_type, is_beyond
+from profiles.validator.limits import has_length, has_pattern, has_places, has_size
+from profiles.validator.matching import any_conforms, any_fits, at, fits, has_type
 from profiles.validator.natives import URIS
 from profiles.validator.primitives import NAMES, satisfies
-from profiles.validator.references import are_contained, is_relative, is_uri
+from profiles.validator.references import are_contained, is_relative, is_uri, is_versioned, reference_text
 from profiles.validator.saying import beside
 
 Json = dict[str, Any]
@@ -171,6 +173,7 @@ NAMESPACE: dict[str, Any] = {
     **NAMES,
     **typed.NAMES,
     "BAILS": typed.BAILS,
+    "Decimal": Decimal,
     "M_relative": is_relative,
     "RESOURCE_TYPES": RESOURCE_TYPES,
     "URIS": URIS,
@@ -180,10 +183,13 @@ NAMESPACE: dict[str, Any] = {
     "at": at,
     "companion": companion,
     "fits": fits,
+    "has_length": has_length,
     "has_partner": has_partner,
+    "has_pattern": has_pattern,
+    "has_places": has_places,
+    "has_size": has_size,
     "has_type": has_type,
     "invariant": invariant,
-    "is_beyond": is_beyond,
     "is_coded": is_coded,
     "is_good_reference": is_good_reference,
     "is_language": is_language,
@@ -194,5 +200,7 @@ NAMESPACE: dict[str, Any] = {
     "is_time_zone": is_time_zone,
     "is_unit": is_unit,
     "is_uri": is_uri,
+    "is_versioned": is_versioned,
+    "reference_text": reference_text,
 }
 """The names that generated code finds."""

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,33 @@ def test_slices_within_slices() -> None:
     assert rules(patient(identifier=[{**old, "period": {"start": "2026"}}, C]), nested) == set()
     assert rules(patient(identifier=[old]), nested) == {"Patient.identifier:a/old.period"}
     assert rules(patient(identifier=[A]), nested) == {"Patient.identifier:a"}
+
+
+def test_slices_within_slices_are_counted_and_ordered() -> None:
+    inner = {"discriminator": [{"type": "value", "path": "use"}], "rules": "openAtEnd", "ordered": True}
+    nested = profile(
+        "counted", "Patient",
+        {"id": "Patient.identifier", "slicing": BY_SYSTEM},
+        {"id": "Patient.identifier:a", "sliceName": "a", "max": "3", "slicing": inner},
+        {"id": "Patient.identifier:a.system", "min": 1, "fixedUri": "http://a"},
+        {"id": "Patient.identifier:a/old", "sliceName": "a/old", "min": 1, "max": "1"},
+        {"id": "Patient.identifier:a/old.use", "min": 1, "fixedCode": "old"},
+        {"id": "Patient.identifier:a/new", "sliceName": "a/new", "max": "1"},
+        {"id": "Patient.identifier:a/new.use", "min": 1, "fixedCode": "official"},
+    )  # fmt: skip
+    old, new = {**A, "use": "old"}, {**A, "use": "official"}
+
+    def broken(*identifiers: Json) -> set[str]:
+        return rules(patient(identifier=[*identifiers]), nested)
+
+    assert broken(C, old, new) == broken(old, B, new) == broken(old, A, C) == set()
+    assert broken(new) == broken(C) == {"Patient.identifier:a/old"}
+    assert rules(patient(active=True), nested) == {"Patient.identifier:a/old"}
+    assert broken(old, old) == {"Patient.identifier:a/old"}
+    assert broken(old, new, new) == {"Patient.identifier:a/new"}
+    assert broken(new, old) == {"Patient.identifier:a/old"}
+    assert broken(old, A, new) == {"Patient.identifier:a/new"}
+    assert broken(old, A, A, A) == {"Patient.identifier:a"}
 
 
 def observation(**more: Any) -> Json:
@@ -195,6 +223,106 @@ def test_values_bounds_bindings_and_conditions() -> None:
     held = {"managingOrganization": {"reference": "#o"}}
     assert broken(**held, contained=[contained]) == {"Patient.managingOrganization"}
     assert broken(**held, contained=[{**contained, "telecom": [{"value": "1", "system": "phone"}]}]) == set()
+
+
+def element_of(type_: str, element: str, *types: str, **more: Any) -> Json:
+    row = {"id": f"{type_}.{element}", **more}
+    return profile("limited", type_, {**row, "type": [{"code": code} for code in types]} if types else row)
+
+
+def quantity(value: float, code: str | None = "kg") -> Json:
+    unit = {"system": "http://unitsofmeasure.org", "code": code} if code else {}
+    return {"value": Decimal(str(value)), "unit": code or "kilo", **unit}
+
+
+KILOS = {"minValueQuantity": quantity(5), "maxValueQuantity": quantity(10)}
+DATES = {"minValueDate": "1900-01-01", "maxValueDate": "2020-06-15"}
+DAY = {"minValueDateTime": "2020-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("limited", "key", "right", "wrong"),
+    [
+        (element_of("Observation", "value[x]", "Quantity", **KILOS), "valueQuantity",
+         [quantity(5), quantity(10), quantity(5000, "g")],
+         [quantity(4.9), quantity(10.1), quantity(4999, "g"), quantity(7, "cm")]),
+        (element_of("Observation", "value[x]", "integer", minValueInteger=1, maxValueInteger=3), "valueInteger",
+         [1, 3], [0, 4]),
+        (element_of("Observation", "value[x]", "time", minValueTime="08:00:00"), "valueTime",
+         ["08:00:00"], ["07:59:59"]),
+        (element_of("Observation", "effective[x]", "dateTime", **DAY), "effectiveDateTime",
+         ["2020", "2020-01-01", "2020-01-01T07:00:00+07:00"], ["2019", "2019-12-31", "2020-01-01T06:59:59+07:00"]),
+        (element_of("Observation", "effective[x]", "dateTime", maxValueQuantity=quantity(1, "d")), "effectiveDateTime",
+         ["2020"], ["2999-01-01"]),
+        (element_of("Patient", "birthDate", **DATES), "birthDate",
+         ["1900", "2020", "2020-06", "2020-06-15"], ["1899", "1899-12-31", "2020-07", "2020-06-16"]),
+        (element_of("Patient", "gender", maxLength=4), "gender", ["male"], ["female"]),
+        (element_of("Patient", "birthDate", extension=[{"url": HL7 + "regex", "valueString": "[0-9]{4}"}]),
+         "birthDate", ["1990"], ["1990-01"]),
+        (element_of("Patient", "gender", extension=[{"url": HL7 + "minLength", "valueInteger": 5}]), "gender",
+         ["female"], ["male"]),
+        (element_of("Patient", "photo", extension=[{"url": HL7 + "maxSize", "valueDecimal": 3}]), "photo",
+         [[{"contentType": "a/b", "data": "YWJj"}]], [[{"contentType": "a/b", "data": "YWJjZA=="}]]),
+        (element_of("Observation", "value[x]", "Quantity",
+                    extension=[{"url": HL7 + "maxDecimalPlaces", "valueInteger": 1}]), "valueQuantity",
+         [quantity(1), quantity(1.5)], [quantity(1.55)]),
+        (element_of("Observation", "value[x]", "Quantity", patternQuantity=quantity(1.5)), "valueQuantity",
+         [quantity(1.5)], [quantity(1.6)]),
+    ],
+)  # fmt: skip
+def test_limits_of_values(limited: Json, key: str, right: list[Any], wrong: list[Any]) -> None:
+    whole = observation() if limited["type"] == "Observation" else patient(active=True)
+    [element] = limited["differential"]["element"]
+    for value in right:
+        assert rules({**whole, key: value}, limited) == set(), value
+    for value in wrong:
+        assert rules({**whole, key: value}, limited) == {element["id"]}, value
+
+
+def test_a_limit_that_cannot_be_compared_is_a_warning() -> None:
+    limited = element_of("Observation", "value[x]", "Quantity", **KILOS)
+    issues = Validator([limited]).validate(observation(valueQuantity=quantity(4, None)), limited["url"])
+    assert [(i.severity, i.rule) for i in issues] == [("warning", "Observation.value[x]")]
+
+
+ORGANIZATION = {"resourceType": "Organization", "id": "o", "name": "RS"}
+INSIDE = {"managingOrganization": {"reference": "#o"}, "contained": [ORGANIZATION]}
+AT = {"managingOrganization": {"reference": "Organization/o"}}
+VERSIONED = {"managingOrganization": {"reference": "Organization/o/_history/1"}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "right", "wrong"),
+    [
+        ({"aggregation": ["contained"]}, [INSIDE, {"managingOrganization": {"display": "RS"}}], [AT]),
+        ({"aggregation": ["referenced"]}, [AT], [INSIDE]),
+        ({"aggregation": ["bundled"]}, [], [INSIDE, AT]),
+        ({"versioning": "specific"}, [VERSIONED], [AT]),
+        ({"versioning": "independent"}, [AT], [VERSIONED]),
+    ],
+)
+def test_how_a_reference_is_made(asked: Json, right: list[Json], wrong: list[Json]) -> None:
+    made = profile("made", "Patient", {"id": "Patient.managingOrganization", "type": [
+        {"code": "Reference", "targetProfile": [HL7 + "Organization"], **asked}]})  # fmt: skip
+    for more in right:
+        assert rules(patient(**more), made) == set()
+    for more in wrong:
+        assert rules(patient(**more), made) == {"Patient.managingOrganization"}
+
+
+def test_a_bundled_reference_is_one_to_another_entry() -> None:
+    made = profile("made", "Patient", {"id": "Patient.managingOrganization", "type": [
+        {"code": "Reference", "targetProfile": [HL7 + "Organization"], "aggregation": ["bundled"]}]})  # fmt: skip
+    who = {
+        "resource": patient(**AT, id="p", meta={"profile": [SITE + "made"]}),
+        "fullUrl": "http://x.org/fhir/Patient/p",
+    }
+    organization = {"resource": ORGANIZATION, "fullUrl": "http://x.org/fhir/Organization/o"}
+    whole = {"resourceType": "Bundle", "type": "collection", "entry": [who, organization]}
+    validator = Validator([made])
+    assert validator.validate(whole) == []
+    [issue] = validator.validate({**whole, "entry": [who]})
+    assert (issue.rule, issue.value) == ("Patient.managingOrganization", "Organization/o")
 
 
 def test_a_profile_of_a_profile_asks_for_what_both_ask() -> None:
