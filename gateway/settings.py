@@ -60,6 +60,9 @@ class Facility(BaseModel):
         (), description="tiers whose errors refuse a write; base R4 always does, others only hold the submission"
     )
     require_if_match: bool = Field(False, description="refuse an update, patch or delete by id without If-Match (428)")
+    delete_many: bool = Field(
+        False, description="let a conditional delete remove all that match, up to a page (else 412)"
+    )
     options: dict[str, Any] = Field(
         default_factory=dict, description="choices that mapping modules name in their heads"
     )

@@ -44,6 +44,8 @@ def response(entry: Entry, answer: Answer) -> dict[str, Any]:
         said["lastModified"] = instant(version.last_updated)
     if answer.issues:
         said["outcome"] = {"resourceType": "OperationOutcome", "issue": answer.issues}
+    if call.method == "HEAD":
+        return row
     if answer.resource is not None:
         row["resource"] = answer.resource
     elif version is not None and _shown(entry, answer.status) and not version.deleted:

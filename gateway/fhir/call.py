@@ -6,6 +6,7 @@ An HTTP request is one Call; each entry of a batch or transaction is one too, an
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from msgspec import Raw
 from starlette.types import Receive
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.services import Services
 
 Query = list[tuple[str, str]]
+FORM = "application/x-www-form-urlencoded"
 JSON_TYPES = ("application/fhir+json", "application/json", "text/json")
 
 
@@ -96,6 +98,22 @@ class Call:
         except fhirjson.FhirJsonError as bad:
             where = f" (line {bad.line}, column {bad.column})" if bad.line else ""
             raise FhirError("GF-301", reason=f"{bad}{where}") from None
+
+    @property
+    def brings_form(self) -> bool:
+        """Whether the body is a form."""
+        return self.header(b"content-type").partition(";")[0].strip().lower() == FORM
+
+    def form(self) -> Query:
+        """The body as the parameters of a form. Raises FhirError GF-105, GF-106."""
+        self.expect_media((FORM,), FORM)
+        try:
+            text = self.body.decode("utf-8")
+            return parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), errors="strict")
+        except (UnicodeDecodeError, ValueError):
+            raise FhirError(
+                "GF-106", header="Content-Type", value=FORM, wanted="a form in UTF-8: name=value&name=value"
+            ) from None
 
     def expect_media(self, types: Sequence[str], wanted: str) -> None:
         """Refuse a body of another media type, charset or version of FHIR (GF-105). No Content-Type at all is taken

@@ -5,10 +5,10 @@ Source: https://hl7.org/fhir/R4/http.html#capabilities, https://hl7.org/fhir/R4/
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.errors import FhirError
 from gateway.fhir.call import Answer, Call
@@ -27,6 +27,16 @@ TOPIC = (
 )
 
 
+class Here(NamedTuple):
+    """What differs between two statements: the facility's address and name; whether pages of other origins may ask, and
+    a conditional delete may remove many."""
+
+    base: str
+    name: str
+    browsers: bool
+    many: bool
+
+
 async def capabilities(call: Call) -> Answer:
     """GET metadata, to anyone"""
     call.no_parameters("mode")
@@ -35,8 +45,8 @@ async def capabilities(call: Call) -> Answer:
         raise FhirError("GF-108", name="mode", value=mode, wanted="full")
     if call.view.summary == "count":
         raise FhirError("GF-108", name="_summary", value="count", wanted="true | text | data | false")
-    browsers = bool(call.services.settings.cors_origins)
-    told, etag = statement(call.base, call.facility.name, browsers), _etag(call.base, call.facility.name, browsers)
+    here = Here(call.base, call.facility.name, bool(call.services.settings.cors_origins), call.facility.delete_many)
+    told, etag = statement(here), _etag(here)
     own = call.services.store.parameters(call.facility.slug)
     if own:
         told = _with(told, own)
@@ -47,9 +57,9 @@ async def capabilities(call: Call) -> Answer:
     return Answer(200, resource=subset(told, call.view) if call.view.subset else told, headers=headers)
 
 
-@cache
-def _etag(*what: Any) -> bytes:
-    return _hash(statement(*what))
+@lru_cache(maxsize=64)
+def _etag(here: Here) -> bytes:
+    return _hash(statement(here))
 
 
 def _hash(told: Resource) -> bytes:
@@ -71,9 +81,10 @@ def _with(told: Resource, own: Sequence[Mapping[str, Any]]) -> Resource:
     return {**told, "rest": [{**rest, "resource": resources}]}
 
 
-@cache
-def statement(base: str, name: str, browsers: bool) -> Resource:
-    """What this server does at `base`; `browsers`: pages of other origins may ask."""
+# a caller may write any address into the Host header
+@lru_cache(maxsize=64)
+def statement(here: Here) -> Resource:
+    """What this server does at one of its addresses."""
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -82,23 +93,23 @@ def statement(base: str, name: str, browsers: bool) -> Resource:
         "kind": "instance",
         "instantiates": ["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
         "software": {"name": "Gapura", "version": version("gapura")},
-        "implementation": {"description": name, "url": base},
+        "implementation": {"description": here.name, "url": here.base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json", "application/fhir+xml", "xml"],
         "patchFormat": [MEDIA, MERGE_MEDIA, "application/fhir+json", "application/fhir+xml"],
-        "rest": [_rest(browsers)],
+        "rest": [_rest(here.browsers, here.many)],
     }
 
 
 @cache
-def _rest(browsers: bool) -> dict[str, Any]:
+def _rest(browsers: bool, many: bool) -> dict[str, Any]:
     from gateway.fhir.routes import ROUTES
 
     codes = [route.code for route in ROUTES]
     return {
         "mode": "server",
         "security": {"cors": browsers, "description": "Authorization: Bearer KEY"},
-        "resource": [_resource(kind, codes) for kind in sorted(RESOURCE_TYPES)],
+        "resource": [_resource(kind, codes, many) for kind in sorted(RESOURCE_TYPES)],
         "interaction": [
             {"code": code}
             for code, there in (
@@ -133,7 +144,7 @@ INTERACTIONS = (
 )
 
 
-def _resource(kind: str, codes: list[str]) -> dict[str, Any]:
+def _resource(kind: str, codes: list[str], many: bool) -> dict[str, Any]:
     from gateway.fhir.routes import IMMUTABLE, ROUTES
 
     frozen = {"update", "patch", "delete"} if kind in IMMUTABLE else set()
@@ -151,7 +162,7 @@ def _resource(kind: str, codes: list[str]) -> dict[str, Any]:
         "conditionalCreate": True,
         "conditionalRead": "full-support",
         "conditionalUpdate": may_change and "conditional-update" in codes,
-        "conditionalDelete": "single" if may_change and "conditional-delete" in codes else "not-supported",
+        "conditionalDelete": ("multiple" if many else "single") if may_change else "not-supported",
         "referencePolicy": ["literal", "logical", "local"],
         "searchParam": [
             {"name": code, "definition": definitions[code]["url"], "type": definitions[code]["type"]}

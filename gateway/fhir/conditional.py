@@ -6,7 +6,7 @@ PostgreSQL that ends with the transaction) before they are searched, in one orde
 Source: https://hl7.org/fhir/R4/http.html#ccreate, #cond-update, #3.1.0.7.1
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode
@@ -35,10 +35,12 @@ class Criteria(NamedTuple):
 
 
 class Matched(NamedTuple):
-    """An open transaction in which nobody else acts on the same criteria, and what each of them met."""
+    """An open transaction in which nobody else acts on the same criteria, what each of them met, and what those that
+    may meet several met besides."""
 
     transaction: Transaction
     found: dict[Criteria, Version | None]
+    more: dict[Criteria, Sequence[Version]]
 
 
 def criteria(call: Call, resource_type: str, query: Query | str) -> Criteria:
@@ -62,29 +64,45 @@ def criteria(call: Call, resource_type: str, query: Query | str) -> Criteria:
 
 
 @asynccontextmanager
-async def exclusively(call: Call, asked: Iterable[Criteria]) -> AsyncIterator[Matched]:
-    """Look up all criteria of an interaction under their locks. Raises SeveralMatches where one meets several."""
+async def exclusively(
+    call: Call, asked: Iterable[Criteria], several: Collection[Criteria] = ()
+) -> AsyncIterator[Matched]:
+    """Look up all criteria of an interaction under their locks. Raises TooManyMatches where one meets more than one, or
+    one of `several` more than a page."""
     distinct = sorted(set(asked))
     async with call.services.store.transaction(call.facility.slug) as transaction:
         for one in distinct:
             await transaction.connection.execute(LOCK, f"{call.facility.slug} {one}")
-        among = visible(call)
-        yield Matched(transaction, {one: await _match(transaction, one, among) for one in distinct})
+        met = {}
+        for one in distinct:
+            most = call.services.settings.max_page_size if one in several else 1
+            met[one] = await _matches(transaction, one, most, visible(call))
+        found = {one: matches[0] if matches else None for one, matches in met.items()}
+        yield Matched(transaction, found, {one: matches[1:] for one, matches in met.items()})
 
 
-async def _match(transaction: Transaction, asked: Criteria, among: frozenset[str] | None) -> Version | None:
-    page = await transaction.search(asked.type, [*asked.query, ("_count", "2")], among=among)
-    if len(page.matches) > 1:
-        raise SeveralMatches(asked)
-    return page.matches[0] if page.matches else None
+async def _matches(
+    transaction: Transaction, asked: Criteria, most: int, among: frozenset[str] | None
+) -> Sequence[Version]:
+    page = await transaction.search(asked.type, [*asked.query, ("_count", str(most))], among=among)
+    if page.next is not None:
+        raise TooManyMatches(asked, most)
+    return page.matches
 
 
-class SeveralMatches(FhirError):
-    """GF-205, with the criteria that meet several resources."""
+class TooManyMatches(FhirError):
+    """GF-205, with the criteria that meet more resources than they may."""
 
-    def __init__(self, asked: Criteria) -> None:
+    def __init__(self, asked: Criteria, most: int) -> None:
         self.asked = asked
-        super().__init__("GF-205", criteria=str(asked))
+        super().__init__("GF-205", criteria=str(asked), most=most)
+
+
+def taken(error: FhirError, asked: Criteria, given: str | None) -> FhirError:
+    """The refusal of a conditional update that met nothing and whose own id another resource has; else the error."""
+    if given is None or error.refusal.number != "GF-208":
+        return error
+    return FhirError("GF-214", criteria=str(asked), id=given, type=asked.type)
 
 
 async def until_quiet(act: Callable[[], Awaitable[Made]], *, sure: bool) -> Made:

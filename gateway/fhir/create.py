@@ -2,7 +2,7 @@
 
 from gateway.fhir.call import Answer, Call
 from gateway.fhir.conditional import criteria, exclusively
-from gateway.fhir.writing import commit, judge, shown
+from gateway.fhir.writing import commit, judge, no_searches, shown
 from gateway.store import Change, new_id
 
 
@@ -12,12 +12,13 @@ async def create(call: Call) -> Answer:
     Criteria in the address (`POST Type?identifier=…`, as fhirpy and Aidbox write them) mean the same as the header.
     """
     resource = call.decoded()
+    no_searches(call, resource)
     judgement, issues = judge(call, resource)
     change = Change.create(resource, new_id(), judgement=judgement)
     unless = call.header(b"if-none-exist") or call.query
     if unless:
         asked = criteria(call, call.type, unless)
-        async with exclusively(call, [asked]) as (transaction, found):
+        async with exclusively(call, [asked]) as (transaction, found, _):
             existing = found[asked]
             if existing is not None:
                 return Answer(200, existing, location=True)

@@ -14,11 +14,12 @@ async def delete(call: Call) -> Answer:
 
 
 async def conditional_delete(call: Call) -> Answer:
-    """DELETE Type?criteria: the one match, or nothing."""
+    """DELETE Type?criteria: what matches, if anything does; several only where the facility deletes many."""
     asked = criteria(call, call.type, call.query)
-    async with exclusively(call, [asked]) as (transaction, found):
-        existing = found[asked]
-        if existing is None:
+    async with exclusively(call, [asked], [asked] if call.facility.delete_many else ()) as (transaction, found, more):
+        first = found[asked]
+        if first is None:
             return Answer(204)
-        versions = await commit(call, "delete", [Change.delete(call.type, existing.id)], transaction)
-    return Answer(204, versions[0] if versions else None)
+        changes = [Change.delete(call.type, one.id) for one in (first, *more[asked])]
+        versions = await commit(call, "delete", changes, transaction)
+    return Answer(204, versions[0] if len(versions) == 1 else None)

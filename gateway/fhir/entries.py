@@ -20,6 +20,11 @@ CONDITIONS = {
     "ifModifiedSince": b"if-modified-since",
     "ifNoneExist": b"if-none-exist",
 }
+ALONE = frozenset({"transaction", "$export", "$import", "$reindex"})
+"""What is no part of a Bundle: another Bundle, and what is only begun."""
+WRITES = frozenset(
+    {"create", "update", "conditional-update", "patch", "conditional-patch", "delete", "conditional-delete"}
+)
 WITH_RESOURCE = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -31,6 +36,11 @@ class Entry:
     full_url: str
     call: Call
     route: Route
+
+    @property
+    def writes(self) -> bool:
+        """Whether it is one of the interactions that write a resource."""
+        return self.route.code in WRITES
 
 
 def checked(call: Call, bundle: Resource) -> list[dict[str, Any]]:
@@ -71,8 +81,8 @@ def _read(call: Call, index: int, row: dict[str, Any]) -> Entry:
     resource = row.get("resource")
     path, _, query = _relative(call.base, request["url"]).partition("?")
     route, kind, identity, version, compartment = find(method, unquote(path).strip("/"))
-    if not kind and not compartment:
-        raise FhirError("GF-509", element="url", value=request["url"], wanted="Type, Type/id or Type?criteria")
+    if route.raw or route.code in ALONE:
+        raise FhirError("GF-511", method=method, url=request["url"])
     if resource is None and method in WITH_RESOURCE:
         raise FhirError("GF-504", method=method)
     if resource is not None and not isinstance(resource, dict):

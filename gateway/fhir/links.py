@@ -15,13 +15,15 @@ PLACEHOLDERS = ("urn:uuid:", "urn:oid:")
 class Links:
     """`targets` are (fullUrl, Type/id) of the entries.
 
-    `conditional` maps a conditional reference to what it met; the transaction fills it.
+    `conditional` maps a conditional reference to what it met, `created` are the targets that begin with version 1; the
+    transaction fills both.
     """
 
     def __init__(self, targets: Iterable[tuple[str, str]]) -> None:
         self._full: dict[str, str] = {}
         self._relative: dict[tuple[str, str], str] = {}
         self.conditional: dict[str, str] = {}
+        self.created: set[str] = set()
         for full_url, target in targets:
             self._full[full_url] = target
             if found := parts(full_url):
@@ -36,12 +38,17 @@ class Links:
         own = parts(full_url) if full_url else None
         origin = own[0] if own else None
 
+        def target(reference: str) -> str | None:
+            found = self._full.get(reference) or self.conditional.get(reference)
+            return self._relative.get((origin, reference)) if found is None and origin is not None else found
+
         def rewrite(reference: str) -> str:
-            target = self._full.get(reference) or self.conditional.get(reference)
-            if target is None and origin is not None:
-                target = self._relative.get((origin, reference))
-            if target is not None:
-                return target
+            found = target(reference)
+            if found is not None:
+                return found
+            unversioned, mark, version = reference.partition("/_history/")
+            if mark and (found := target(unversioned)) is not None:
+                return f"{found}/_history/{1 if found in self.created else version}"
             if reference.startswith(PLACEHOLDERS):
                 raise FhirError("GF-507", reference=reference)
             return reference

@@ -37,7 +37,7 @@ async def patch(call: Call) -> Answer:
     operations = read_patch(call)
 
     async def act() -> Answer:
-        async with exclusively(call, ()) as (transaction, _):
+        async with exclusively(call, ()) as (transaction, _, _):
             return await _apply(call, transaction, operations, await before(call, transaction, call.id))
 
     return await until_quiet(act, sure=bool(call.header(b"if-match")))
@@ -49,7 +49,7 @@ async def conditional_patch(call: Call) -> Answer:
     asked = criteria(call, call.type, call.query)
 
     async def act() -> Answer:
-        async with exclusively(call, [asked]) as (transaction, found):
+        async with exclusively(call, [asked]) as (transaction, found, _):
             existing = found[asked]
             if existing is None:
                 raise FhirError("GF-210", criteria=str(asked))

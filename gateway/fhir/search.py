@@ -3,7 +3,7 @@
 Source: https://hl7.org/fhir/R4/http.html#search, #vsearch
 """
 
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from gateway.errors import FhirError
 from gateway.fhir import bundles
@@ -14,7 +14,6 @@ from gateway.store import BadParameter, OutOfSight, Page
 
 FHIRPY_COUNT = ("_totalMethod", "count")
 """What fhirpy adds to `_count=0`: the name that Aidbox has for `_total=accurate`."""
-FORM = "application/x-www-form-urlencoded"
 
 
 async def search(call: Call) -> Answer:
@@ -72,15 +71,7 @@ async def _page(call: Call, query: Query) -> tuple[Page, set[str]]:
 
 async def search_by_post(call: Call) -> Answer:
     """POST Type/_search or _search: parameters in a form body, where no log of addresses sees them."""
-    call.expect_media((FORM,), FORM)
-    try:
-        text = call.body.decode("utf-8")
-        form = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), errors="strict")
-    except (UnicodeDecodeError, ValueError):
-        raise FhirError(
-            "GF-106", header="Content-Type", value=FORM, wanted="a form in UTF-8: name=value&name=value"
-        ) from None
-    call.add_parameters(form)
+    call.add_parameters(call.form())
     return await search(call)
 
 

@@ -5,13 +5,13 @@ between entries are rewritten, every resource is judged, and one commit keeps al
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.errors import FhirError, HttpError, InEntry, Rejected
 from gateway.fhir import batch, entries
 from gateway.fhir.call import Answer, Call
-from gateway.fhir.conditional import Criteria, Matched, SeveralMatches, criteria, exclusively, until_quiet
+from gateway.fhir.conditional import Criteria, Matched, TooManyMatches, criteria, exclusively, taken, until_quiet
 from gateway.fhir.entries import Entry
 from gateway.fhir.links import Links
 from gateway.fhir.patch import before, patched, read_patch
@@ -47,23 +47,20 @@ class Step:
 
 async def transaction(call: Call, bundle: Resource) -> Answer:
     """Do every entry or none, and answer in the order of the entries."""
-    read = [entries.read(call, index, row) for index, row in enumerate(entries.checked(call, bundle))]
-    writes = [entry for entry in read if entry.route.method != "GET"]
+    read = [_fitting(entries.read(call, index, row)) for index, row in enumerate(entries.checked(call, bundle))]
+    steps: list[Step] = []
 
-    async def act() -> tuple[list[Step], dict[str, Version]]:
-        steps = [_step(entry) for entry in writes]
-        return steps, await _write(call, steps)
+    async def act() -> dict[str, Version]:
+        steps[:] = [_step(entry) for entry in read if entry.writes]
+        return await _write(call, steps)
 
     try:
-        steps, versions = await until_quiet(act, sure=False)
+        versions = await until_quiet(act, sure=False)
     except FhirError as error:
-        for entry in writes:
-            if error.values.get("reference") == entry.call.reference:
-                raise InEntry(error, entry.index) from None
-        raise
-    rows = {step.entry.index: batch.response(step.entry, _answer(call, step, versions)) for step in steps}
+        raise _of_entry(error, steps) from None
+    rows = {step.entry.index: batch.response(step.entry, _answer(call, step, versions)) for step in reversed(steps)}
     for entry in read:
-        if entry.route.method == "GET":
+        if not entry.writes:
             try:
                 rows[entry.index] = batch.response(entry, await entry.route.handler(entry.call))
             except Exception as error:
@@ -72,11 +69,21 @@ async def transaction(call: Call, bundle: Resource) -> Answer:
     return Answer(200, resource={**answer, "entry": [rows[index] for index in sorted(rows)]} if rows else answer)
 
 
+def _fitting(entry: Entry) -> Entry:
+    """The entry, unless it changes something and could not be undone. Raises InEntry."""
+    if not entry.writes and set(entry.route.letter) & CHANGING:
+        error = FhirError("GF-511", method=entry.call.method, url=entry.call.path)
+        raise InEntry(error, entry.index)
+    return entry
+
+
+CHANGING = frozenset("cudp")
+"""Rights that an operation needs to change something."""
+
+
 def _step(entry: Entry) -> Step:
     call = entry.call
     try:
-        if entry.route.code not in WRITES:
-            raise FhirError("GF-509", element="url", value=call.path, wanted="Type, Type/id or Type?criteria")
         if call.method == "POST":
             unless = call.header(b"if-none-exist") or call.query
             return Step(entry, criteria(call, call.type, unless) if unless else None)
@@ -85,9 +92,14 @@ def _step(entry: Entry) -> Step:
         raise InEntry(error, entry.index) from None
 
 
-WRITES = frozenset(
-    {"create", "update", "conditional-update", "patch", "conditional-patch", "delete", "conditional-delete"}
-)
+def _of_entry(error: FhirError, steps: list[Step]) -> HttpError:
+    """The error of a resource as that of the entry that writes it."""
+    for step in steps:
+        if error.values.get("reference") == step.reference:
+            if step.condition is not None:
+                error = taken(error, step.condition, (step.entry.call.resource or {}).get("id"))
+            return InEntry(error, step.entry.index)
+    return error
 
 
 async def _write(call: Call, steps: list[Step]) -> dict[str, Version]:
@@ -95,14 +107,30 @@ async def _write(call: Call, steps: list[Step]) -> dict[str, Version]:
     asked = {step.condition for step in steps if step.condition is not None} | set(references.values())
     if not asked and all(step.entry.call.method != "PATCH" for step in steps):
         return await _settle_and_commit(call, steps, references, None)
+    single = {step.condition for step in steps if step.entry.call.method != "DELETE"} | set(references.values())
     try:
-        async with exclusively(call, asked) as matched:
+        async with exclusively(call, asked, asked - single if call.facility.delete_many else ()) as matched:
             return await _settle_and_commit(call, steps, references, matched)
-    except SeveralMatches as several:
-        for step in steps:
-            if step.condition == several.asked:
-                raise InEntry(several, step.entry.index) from None
-        raise
+    except TooManyMatches as many:
+        raise _ambiguous(many, steps, references) from None
+
+
+def _ambiguous(many: TooManyMatches, steps: list[Step], references: dict[str, Criteria]) -> InEntry:
+    """The refusal of criteria that meet too many, as that of the entry that has them."""
+    for step in steps:
+        if step.condition == many.asked:
+            return InEntry(many, step.entry.index)
+    reference = next(reference for reference, asked in references.items() if asked == many.asked)
+    return _unsettled(steps, reference, "> 1")
+
+
+def _unsettled(steps: list[Step], reference: str, count: object) -> InEntry:
+    index = next(step.entry.index for step in steps if reference in _referring(step))
+    return InEntry(FhirError("GF-508", reference=reference, count=count), index)
+
+
+def _referring(step: Step) -> Iterator[str]:
+    return references(step.entry.call.resource)
 
 
 async def _settle_and_commit(
@@ -113,8 +141,11 @@ async def _settle_and_commit(
     # deletions come first, so that a condition does not meet what this transaction deletes
     for step in sorted(steps, key=lambda step: step.entry.call.method != "DELETE"):
         _settle(step, steps, found, deleted)
+    if matched:
+        steps += _besides(steps, matched.more)
     _distinct(steps)
     links = Links((step.entry.full_url, step.reference) for step in steps if step.id and step.entry.full_url)
+    links.created = {step.reference for step in steps if step.entry.call.method == "POST" and step.existing is None}
     links.conditional = {
         reference: _referred(steps, reference, asked, found, deleted) for reference, asked in references.items()
     }
@@ -123,6 +154,16 @@ async def _settle_and_commit(
     changes = [step.change for step in steps if step.change is not None]
     versions = await commit(call, "transaction", changes, transaction) if changes else ()
     return {version.reference: version for version in versions}
+
+
+def _besides(steps: list[Step], more: dict[Criteria, Sequence[Version]]) -> list[Step]:
+    """A step for each resource that a deletion meets besides its first."""
+    return [
+        Step(step.entry, None, other.id)
+        for step in steps
+        if step.condition is not None and step.entry.call.method == "DELETE"
+        for other in more[step.condition]
+    ]
 
 
 def _settle(step: Step, steps: list[Step], found: dict[Criteria, Version | None], deleted: set[str]) -> None:
@@ -161,7 +202,7 @@ def _conditional_references(steps: list[Step]) -> dict[str, Criteria]:
     """Every conditional reference (`Type?criteria`) of the resources that are written."""
     found: dict[str, Criteria] = {}
     for step in steps:
-        for reference in references(step.entry.call.resource):
+        for reference in _referring(step):
             kind, mark, query = reference.partition("?")
             if mark and kind in RESOURCE_TYPES and reference not in found:
                 try:
@@ -181,8 +222,7 @@ def _referred(
     existing = found[asked]
     if existing is not None and existing.reference not in deleted:
         return existing.reference
-    index = next(step.entry.index for step in steps if reference in references(step.entry.call.resource))
-    raise InEntry(FhirError("GF-508", reference=reference, count=0), index)
+    raise _unsettled(steps, reference, 0)
 
 
 async def _judge(steps: list[Step], links: Links, transaction: Transaction | None) -> None:

@@ -2,8 +2,8 @@
 
 from gateway.errors import FhirError
 from gateway.fhir.call import Answer, Call
-from gateway.fhir.conditional import criteria, exclusively, until_quiet
-from gateway.fhir.writing import commit, expected, judge, shown
+from gateway.fhir.conditional import criteria, exclusively, taken, until_quiet
+from gateway.fhir.writing import commit, expected, judge, no_searches, shown
 from gateway.store import NEW, Change, new_id
 
 
@@ -13,6 +13,7 @@ async def update(call: Call) -> Answer:
     resource = call.decoded()
     if resource.get("id") != call.id:
         raise FhirError("GF-207", body=resource.get("id", ""), address=call.id, expression=f"{call.type}.id")
+    no_searches(call, resource)
     judgement, issues = judge(call, resource)
     change = Change.update(resource, call.id, expected=expected(call), judgement=judgement)
     (version,) = await commit(call, "update", [change])
@@ -24,10 +25,11 @@ async def conditional_update(call: Call) -> Answer:
     resource = call.decoded()
     asked = criteria(call, call.type, call.query)
     version = expected(call)
+    no_searches(call, resource)
     judgement, issues = judge(call, resource)
 
     async def act() -> Answer:
-        async with exclusively(call, [asked]) as (transaction, found):
+        async with exclusively(call, [asked]) as (transaction, found, _):
             existing = found[asked]
             given = resource.get("id")
             if existing is None:
@@ -38,7 +40,10 @@ async def conditional_update(call: Call) -> Answer:
             else:
                 wanted = existing.version if version is None else version
                 change = Change.update(resource, existing.id, expected=wanted, judgement=judgement)
-            (written,) = await commit(call, "update", [change], transaction)
+            try:
+                (written,) = await commit(call, "update", [change], transaction)
+            except FhirError as error:
+                raise taken(error, asked, given) from None
         created = written.created
         return Answer(201 if created else 200, written, location=created, issues=shown(call, issues))
 

@@ -7,10 +7,12 @@ from time import perf_counter_ns
 
 from gateway.errors import FhirError, Rejected
 from gateway.fhir.call import Call
+from gateway.fhir.references import references
 from gateway.fhir.view import is_subsetted
 from gateway.security import audit
 from gateway.store import NEW, Change, Judgement, Transaction, Version, VersionConflict
 from gateway.subscriptions import Allowed, Secrets, admit
+from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirjson import Resource
 from profiles.indonesia import profile_of
 from profiles.validator import Issue, outcome
@@ -36,6 +38,17 @@ def judge(call: Call, resource: Resource) -> tuple[Judgement, list[Issue]]:
     held_to = list(dict.fromkeys([*named, *([profile] if profile else [])]))
     rules = ["satusehat"] if call.facility.satusehat else []
     return Judgement([kept(issue) for issue in found], held_to, rules, elapsed), found
+
+
+def no_searches(call: Call, resource: Resource) -> None:
+    """Refuse references by criteria (`Patient?identifier=…`): only a transaction looks them up. Raises FhirError
+    GF-510."""
+    if call.body and b"?" not in call.body:
+        return
+    for reference in references(resource):
+        kind, mark, _ = reference.partition("?")
+        if mark and kind in RESOURCE_TYPES:
+            raise FhirError("GF-510", reference=reference)
 
 
 def kept(issue: Issue) -> dict[str, str]:

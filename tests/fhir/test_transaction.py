@@ -7,8 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from profiles import fhirxml
 from tests.fhir.support import MRN, Json, bundle, condition, create, entry, error, patient
 
+PARAMETERS: Json = {"resourceType": "Parameters"}
 A, B, C = (f"urn:uuid:5f0c0e7e-0000-4000-8000-00000000000{n}" for n in "abc")
 
 
@@ -130,18 +132,25 @@ async def test_one_bad_entry_undoes_all(client: httpx.AsyncClient) -> None:
         ([entry("POST", "Patient", patient(), ifNoneExist="nmae=x")], 400, "GF-401", 0),
         ([entry("POST", "Condition", condition("Patient?identifier=nobody"))], 412, "GF-508", 0),
         ([entry("PATCH", "Patient/none", {"resourceType": "Basic"})], 415, "GF-105", 0),
-        ([entry("POST", "/", bundle())], 400, "GF-509", 0),
+        ([entry("POST", "/", bundle(kind="collection") | {"entry": [{"resource": patient()}]})], 400, "GF-511", 0),
+        ([entry("POST", "Patient/1/$purge", PARAMETERS)], 400, "GF-511", 0),
+        ([entry("POST", "Patient/1/$meta-add", PARAMETERS)], 400, "GF-511", 0),
+        ([entry("GET", "$export")], 400, "GF-511", 0),
+        ([entry("POST", "Condition", condition("Patient?gender=female"))], 412, "GF-508", 0),
+        ([entry("PUT", "Patient?identifier=none", patient(id="taken"))], 409, "GF-214", 0),
         ([entry("DELETE", "AuditEvent/1")], 405, "GF-211", 0),
     ],
 )
 async def test_a_refusal_names_its_entry(
     client: httpx.AsyncClient, entries: list[Json], status: int, number: str, place: int
 ) -> None:
+    for name in ("taken", "another"):
+        await client.put(f"/Patient/{name}", json=patient(f"RM-{name}", id=name))
     good = entry("POST", "Patient", patient("RM-9"), C)
     answer = await client.post("", json=bundle(*entries, good))
     issue = error(answer, status, number)
     assert issue["expression"][0].startswith(f"Bundle.entry[{place}]")
-    assert await total(client) == 0
+    assert await total(client) == 2
 
 
 async def test_conditions_are_settled_together(client: httpx.AsyncClient) -> None:
@@ -242,3 +251,83 @@ async def test_a_bundle_of_another_kind_or_form_is_refused(client: httpx.AsyncCl
     assert (await client.post("", json=bad)).status_code == 422
     empty = await client.post("", json={"resourceType": "Bundle", "type": "transaction"})
     assert empty.json() == {"resourceType": "Bundle", "type": "transaction-response"}
+
+
+async def test_versions_stay_in_links_that_have_them(client: httpx.AsyncClient) -> None:
+    base = "http://simrs.example/fhir"
+    known = await create(client, patient("RM-1"))
+    observation: Json = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "uji"},
+        "focus": [{"reference": f"{A}/_history/7"}, {"reference": f"{base}/Patient/{known['id']}/_history/1"}],
+        "subject": {"reference": "Patient/77/_history/3"},
+    }
+    answer = await post(
+        client,
+        entry("POST", "Patient", patient(), A),
+        entry("PUT", f"Patient/{known['id']}", known, f"{base}/Patient/{known['id']}"),
+        entry("POST", "Observation", observation),
+    )
+    stored = (await client.get(f"/{reference(answer['entry'][2])}")).json()
+    made = reference(answer["entry"][0])
+    assert [one["reference"] for one in stored["focus"]] == [f"{made}/_history/1", f"Patient/{known['id']}/_history/1"]
+    assert stored["subject"]["reference"] == "Patient/77/_history/3", "what is not in the Bundle stays"
+    wrong = {**observation, "focus": [{"reference": f"{B}/_history/1"}]}
+    error(await client.post("", json=bundle(entry("POST", "Observation", wrong))), 400, "GF-507")
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+async def test_searches_and_operations_in_a_bundle(client: httpx.AsyncClient, kind: str) -> None:
+    stored = await create(client, patient("RM-1"))
+    address = f"Patient/{stored['id']}"
+    answer = await post(
+        client,
+        entry("GET", "metadata"),
+        entry("GET", "_history?_count=1"),
+        entry("GET", "Patient/_history?_count=1"),
+        entry("GET", "?_type=Patient&identifier=RM-1"),
+        entry("POST", "Patient/_search?identifier=RM-1", PARAMETERS),
+        entry("GET", f"{address}/$everything"),
+        entry("POST", "Patient/$validate", patient()),
+        entry("GET", "$meta"),
+        entry("GET", f"http://gateway.test/fhir/{address}?_elements=gender"),
+        entry("HEAD", address),
+        entry("GET", address, ifNoneMatch='W/"1"'),
+        kind=kind,
+    )
+    assert statuses(answer) == ["200"] * 10 + ["304"]
+    shown = [row.get("resource", {}).get("resourceType") for row in answer["entry"]]
+    assert shown[:8] == ["CapabilityStatement", *["Bundle"] * 5, "OperationOutcome", "Parameters"]
+    assert shown[8:] == ["Patient", None, None]
+    assert [len(answer["entry"][n]["resource"]["entry"]) for n in (1, 2, 3, 4)] == [1, 1, 1, 1]
+    assert "name" not in answer["entry"][8]["resource"]
+
+
+async def test_what_changes_something_may_stand_in_a_batch(client: httpx.AsyncClient) -> None:
+    stored = await create(client, patient("RM-1"))
+    tag = {"name": "meta", "valueMeta": {"tag": [{"code": "uji"}]}}
+    answer = await post(
+        client,
+        entry("POST", f"Patient/{stored['id']}/$meta-add", {**PARAMETERS, "parameter": [tag]}),
+        entry("POST", "$export", PARAMETERS),
+        kind="batch",
+    )
+    assert statuses(answer) == ["200", "400"]
+    assert (await client.get(f"/Patient/{stored['id']}")).json()["meta"]["tag"] == [{"code": "uji"}]
+
+
+async def test_only_a_transaction_looks_up_a_reference_by_criteria(client: httpx.AsyncClient) -> None:
+    await create(client, patient("RM-1"))
+    sick = condition(f"Patient?identifier={MRN}|RM-1")
+    error(await client.post("/Condition", json=sick), 400, "GF-510")
+    error(await client.put("/Condition/c", json={**sick, "id": "c"}), 400, "GF-510")
+    error(await client.put("/Condition?code=J18.9", json=sick), 400, "GF-510")
+    xml = {"Content-Type": "application/fhir+xml"}
+    error(await client.post("/Condition", content=fhirxml.encode(sick), headers=xml), 400, "GF-510")
+    answer = await post(client, entry("POST", "Condition", sick), entry("GET", "Patient"), kind="batch")
+    assert statuses(answer) == ["400", "200"]
+    assert await total(client, "Condition") == 0
+    assert statuses(await post(client, entry("POST", "Condition", sick))) == ["201"]
+    question = condition("http://simrs.example/fhir?id=1")
+    assert (await client.post("/Condition", json=question)).status_code == 201, "an address may have a query"

@@ -85,7 +85,7 @@ async def _relabel(
     wanted = expected(call)
 
     async def act() -> Json:
-        async with exclusively(call, ()) as (transaction, _):
+        async with exclusively(call, ()) as (transaction, _, _):
             version = await before(call, transaction, call.id)
             if wanted not in (None, version.version):
                 number = "GF-208" if wanted == NEW else "GF-204"

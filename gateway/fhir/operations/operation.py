@@ -1,6 +1,6 @@
 """What an operation is: where it may be called, what it takes, what it does; and how its parameters are read.
 
-By GET they are query parameters, by POST also the rows of a Parameters resource.
+By GET they are query parameters, by POST also a form, or the rows of a Parameters resource.
 Source: https://hl7.org/fhir/R4/operations.html
 """
 
@@ -85,11 +85,14 @@ class Operation:
     def asked(self, call: Call) -> Asked:
         """The parameters of a call."""
         found: dict[str, list[Any]] = {}
+        form = call.method == "POST" and call.resource is None and call.brings_form
+        if form:
+            call.add_parameters(call.form())
         if not self.open:
             call.no_parameters(*self.parameters)
         for name, text in call.query:
             found.setdefault(name, []).append(self._from_text(name, text))
-        if call.method == "POST":
+        if call.method == "POST" and not form:
             for name, value in self._from_body(call):
                 found.setdefault(name, []).append(value)
         for name, values in found.items():

@@ -332,3 +332,15 @@ async def test_a_code_outside_a_loaded_table_is_doubted_and_stored(snomed: str, 
     found = [i for i in judged["issue"] if "11111111" in i["details"]["text"]]
     assert {i["severity"] for i in found} == {"warning"}
     assert (await create(client, condition))["id"]
+
+
+async def test_an_operation_takes_its_parameters_from_a_form(client: httpx.AsyncClient) -> None:
+    await create(client, ward())
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    asked = {"system": SYSTEM, "code": "melati"}
+    answer = await client.post("/CodeSystem/$lookup", data=asked, headers=form)
+    assert answer.json() == (await client.get("/CodeSystem/$lookup", params=asked)).json()
+    error(await client.post("/CodeSystem/$lookup", data={**asked, "kode": "x"}, headers=form), 400, "GF-109")
+    error(await client.post("/CodeSystem/$lookup", content=b"\xff=1", headers=form), 400, "GF-106")
+    mixed = await client.post(f"/CodeSystem/$lookup?system={SYSTEM}", data={"code": "melati"}, headers=form)
+    assert mixed.json() == answer.json()
