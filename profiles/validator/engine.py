@@ -9,6 +9,7 @@ from profiles.tables import NO_TABLES, CodeTables
 from profiles.validator import base
 from profiles.validator.codes import Codes
 from profiles.validator.context import Context
+from profiles.validator.fast import MEMORIES
 from profiles.validator.runtime import NAMESPACE
 from profiles.validator.units import Units
 from profiles.validator.wording import Message
@@ -100,7 +101,7 @@ class Engine:
         found = self._data_types.get(reports)
         if found is None:
             unit = "types.report" if reports else "types"
-            found = {**NAMESPACE, "KNOWN_EXTENSIONS": self._noted, "SYSTEMS": self.codes.systems}
+            found = {**NAMESPACE, "KNOWN_EXTENSIONS": self._noted, **{each.name: {} for each in MEMORIES.values()}}
             self._units.run(unit, lambda: base.data_types_source(self.definitions, reports), found)
             self._data_types[reports] = found
         return found

@@ -1,17 +1,46 @@
 """The yes/no function of each type: no paths, no allocation, an end at the first fault.
 
-What it does not know is unknown, what it knows is checked in place, and what must be there is counted at the end.
+It asks an object for each key that may be there, usual ones first, and is done when it has met as many as there are.
+The objects of types with very many keys, which have few of them, are walked over instead.
 """
+
+from typing import NamedTuple
 
 from profiles.definitions import Definitions
 from profiles.validator import invariants
 from profiles.validator.coded import Binding, binding
-from profiles.validator.objects import Member, Object, rank, targets
-from profiles.validator.primitives import ABSOLUTE, CONDITIONS, DOUBTS
+from profiles.validator.objects import SELDOM, Member, Object, rank, targets
+from profiles.validator.primitives import ABSOLUTE, CONDITIONS, DOUBTS, MAX_STRING, NAMING
 from profiles.validator.source import Source
 
-CHAIN = 14
-"""Types with more keys than this are dispatched by a tree of numbers instead of a chain of comparisons."""
+MANY = 48
+"""Keys of a type beyond which its objects are walked over."""
+
+
+class Memory(NamedTuple):
+    """What a type remembers of its good objects: the values of `keys`, in the table `name`.
+
+    Other keys are judged anew. `sure` is the condition that they are good together; None is a doubt.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    sure: str
+
+
+MEMORIES = {
+    "Coding": Memory("CODINGS", ("system", "code", "display"), "c.knows(o)"),
+    "Quantity": Memory("UNITS", ("system", "code", "unit"), "c.measures(o)"),
+}
+"""Types whose objects say the same again and again."""
+
+
+NAMES = frozenset({"Extension.url", "Identifier.system"})
+"""Elements of type uri whose values are few."""
+TEXT = (
+    f"{{v}}.__class__ is str and {{v}}.strip() and len({{v}}) <= {MAX_STRING} and '<' not in {{v}} or is_text({{v}}, c)"
+)
+"""The condition of a string, which most meet by what is asked first."""
 
 
 class Fast:
@@ -21,153 +50,214 @@ class Fast:
         self.definitions, self.s = definitions, source
 
     def write(self, it: Object) -> None:
-        s = self.s
+        s, is_reference = self.s, it.name == "Reference"
         with s.function(it.name):
             s.line("if o.__class__ is not dict or not o: return False")
+            if is_reference:
+                s.line("t = True")  # or the type of resource that a relative reference names
             s.lines(f"c{i} = 0" for i in range(len(it.choices)))
-            self._keys(it)
-            for m in it.required:
-                pair = f" and '_{m.key}' not in o" if m.primitive else ""
-                s.line(f"if {m.key!r} not in o{pair}: return False")
+            if len(it.members) > MANY:
+                self._walk(it)
+            else:
+                self._ask(it)
             for i, choice in enumerate(it.choices):
-                s.line(f"if c{i} > 1: return False")
                 if choice.least:
                     s.line(f"if c{i} < 1: return False")
             self._rules(it)
+            if is_reference:
+                s.line("return t")
 
-    # ------------------------------------------------------------------ keys
+    # ------------------------------------------------------------------ asking for keys
 
-    def _keys(self, it: Object) -> None:
-        s = self.s
-        bodies: list[tuple[str, Member | None]] = [(m.key, m) for m in sorted(it.members, key=lambda m: rank(m.key))]
-        if it.is_resource:
-            bodies.insert(0, ("resourceType", None))
-        with s.block("for k, v in o.items():"):
-            if len(bodies) > CHAIN:
-                numbers = s.constant(repr({key: i for i, (key, _) in enumerate(bodies)}))
-                s.line(f"i = {numbers}.get(k, -1)")
-                with s.block("if i < 0:"):
-                    self._others(it)
-                with s.block("else:"):
-                    self._tree(bodies, 0, len(bodies), it)
-            else:
-                for i, (key, m) in enumerate(bodies):
-                    with s.block(f"{'elif' if i else 'if'} k == {key!r}:"):
-                        self._member(m, it)
-                with s.block("else:"):
-                    self._others(it)
-
-    def _tree(self, bodies: list[tuple[str, Member | None]], low: int, high: int, it: Object) -> None:
-        s = self.s
-        if high - low <= 2:
-            for j in range(low, high):
-                with s.block(f"{'if' if j == low else 'elif'} i == {j}:"):
-                    self._member(bodies[j][1], it)
-            return
-        middle = (low + high) // 2
-        with s.block(f"if i < {middle}:"):
-            self._tree(bodies, low, middle, it)
-        with s.block("else:"):
-            self._tree(bodies, middle, high, it)
-
-    def _others(self, it: Object) -> None:
-        """A key that is no element: the `_…` companion of a primitive, or unknown."""
-        s = self.s
-        companions = {k: (m.many, m.choice) for k, m in it.companions.items()}
-        if not companions:
-            s.line("return False")
-            return
-        table = s.constant(repr(companions))
-        with s.block(f"if k in {table}:"):
-            s.line(f"if not companion(o, k, v, {table}[k][0], c): return False")
-            if needed := it.needed_values:
-                s.line(f"if k in {s.constant(f'frozenset({needed!r})')} and k[1:] not in o: return False")
+    def _ask(self, it: Object) -> None:
+        s, memory = self.s, MEMORIES.get(it.name)
+        plain = sorted((m for m in it.members if m.choice < 0), key=lambda m: rank(m.key))
+        usual, seldom = [m for m in plain if m.key not in SELDOM], [m for m in plain if m.key in SELDOM]
+        if memory is None:
+            s.line(f"n = {int(it.is_resource)}")  # a resource got here by its resourceType
+            self._each(usual, it)
+        else:
+            self._remembered(memory, [m for m in usual if m.key in memory.keys], it)
+        with s.block("if n != len(o):"):
+            if memory is not None:
+                self._each([m for m in usual if m.key not in memory.keys], it)
             for i in range(len(it.choices)):
-                s.line(f"if {table}[k][1] == {i} and k[1:] not in o: c{i} += 1")
-        with s.block("else:"):
-            s.line("return False")
+                # a second key of the choice is not asked for, and so not counted
+                self._each([m for m in it.members if m.choice == i], it, "elif")
+            with s.block("if n != len(o):"):
+                self._each(seldom, it)
+                self._companions(it)
 
-    def _member(self, m: Member | None, it: Object) -> None:
-        """What is asked of the value of one key."""
+    def _each(self, members: list[Member], it: Object, other: str = "if") -> None:
+        for i, m in enumerate(members):
+            self._asked(m, it, other if i else "if")
+
+    def _remembered(self, memory: Memory, members: list[Member], it: Object) -> None:
         s = self.s
-        if m is None:
-            s.line(f"if v != {it.type!r}: return False")
+        key = f"({', '.join(f'o.get({key!r})' for key in memory.keys)})"
+        with s.block("try:"):
+            s.line(f"n = {memory.name}.get({key}, 0)")
+        with s.block("except TypeError:"):  # a list or an object where a text belongs
+            s.line("return False")
+        with s.block("if not n:"):
+            s.line("d, c.doubtful = c.doubtful, False")
+            self._each(members, it)
+            with s.block("if n:"):
+                s.line(f"q = {memory.sure}")
+                s.line("if q is None: c.doubtful = True")
+                s.line("elif not q: return False")
+                s.line(f"elif not c.doubtful: remember({memory.name}, {key}, n)")
+            s.line("if d: c.doubtful = True")
+
+    def _asked(self, m: Member, it: Object, head: str) -> None:
+        s = self.s
+        with s.block(f"{head} {m.key!r} in o:"):
+            s.line(f"v = o[{m.key!r}]")
+            s.line("n += 1")
+            self._member(m, it)
+        if m.element["min"] and m.choice < 0:
+            s.line(f"elif '_{m.key}' not in o: return False" if m.primitive else "else: return False")
+
+    def _companions(self, it: Object) -> None:
+        """Keys that are no element: the companions of primitives, or unknown."""
+        s = self.s
+        with s.block("if n != len(o):"):
+            if it.companions:
+                table = self._table(it)
+                with s.block("for k, v in o.items():"), s.block(f"if k in {table}:"):
+                    s.line("n += 1")
+                    self._companion(table, it)
+                s.line("if n != len(o): return False")
+                for i in range(len(it.choices)):
+                    s.line(f"if c{i} > 1: return False")
+            else:
+                s.line("return False")
+
+    def _table(self, it: Object) -> str:
+        """The constant that tells of each companion whether it is a list, and of which choice."""
+        return self.s.constant(repr({k: (m.many, m.choice) for k, m in it.companions.items()}))
+
+    def _companion(self, table: str, it: Object) -> None:
+        s = self.s
+        s.line(f"if not companion(o, k, v, {table}[k][0], c): return False")
+        if needed := it.needed_values:
+            s.line(f"if k in {s.constant(f'frozenset({needed!r})')} and k[1:] not in o: return False")
+        for i in range(len(it.choices)):
+            s.line(f"if {table}[k][1] == {i} and k[1:] not in o: c{i} += 1")
+
+    # ------------------------------------------------------------------ walking over keys
+
+    def _walk(self, it: Object) -> None:
+        s = self.s
+        members = sorted(it.members, key=lambda m: rank(m.key))
+        numbers = {m.key: i for i, m in enumerate(members)}
+        with s.block("for k, v in o.items():"):
+            s.line(f"i = {s.constant(repr(numbers))}.get(k, -1)")
+            with s.block("if i < 0:"):
+                table = self._table(it)
+                with s.block(f"if k in {table}:"):
+                    self._companion(table, it)
+                s.line(f"el{'if k != ' + repr('resourceType') if it.is_resource else 'se'}: return False")
+            with s.block("else:"):
+                self._tree(members, 0, it)
+        for m in it.required:
+            pair = f" and '_{m.key}' not in o" if m.primitive else ""
+            s.line(f"if {m.key!r} not in o{pair}: return False")
+        for i in range(len(it.choices)):
+            s.line(f"if c{i} > 1: return False")
+
+    def _tree(self, members: list[Member], first: int, it: Object) -> None:
+        """The member number `i` among these, which are numbered from `first`."""
+        s, middle = self.s, len(members) // 2
+        if not middle:
+            self._member(members[0], it)
             return
+        with s.block(f"if i < {first + middle}:"):
+            self._tree(members[:middle], first, it)
+        with s.block("else:"):
+            self._tree(members[middle:], first + middle, it)
+
+    # ------------------------------------------------------------------ values
+
+    def _member(self, m: Member, it: Object) -> None:
+        """What is asked of the value `v` of a key."""
+        s = self.s
         if m.choice >= 0:
             s.line(f"c{m.choice} += 1")
         if m.key == "modifierExtension":
             s.line("c.extended = True")
         if not m.many:
-            self._value(m, "v")
+            self._value(m, "v", it)
             if m.key == "id" and not it.is_resource:
                 s.line("if len(o) == 1: return False")
             return
-        with s.block("if v.__class__ is not list or not v:"):
-            s.line("return False")
+        s.line("if v.__class__ is not list or not v: return False")
+        if not m.primitive:
+            with s.block("for x in v:"):
+                self._value(m, "x", it)
+            return
+        s.line("gap = False")
         with s.block("for x in v:"):
-            if not m.primitive:
-                self._value(m, "x")
-                return
-            s.line("if x is None: continue")
-            with s.block("else:"):
-                self._value(m, "x")
-        s.line("if None in v and not has_partner(o, k, v): return False")
+            with s.block("if x is None:"):
+                s.line("gap = True")
+                s.line("continue")
+            self._value(m, "x", it)
+        s.line(f"if gap and not has_partner(o, {m.key!r}, v): return False")
 
-    # ------------------------------------------------------------------ values
-
-    def _value(self, m: Member, v: str) -> None:
+    def _value(self, m: Member, v: str, it: Object) -> None:
+        s = self.s
+        bound = binding(self.definitions, m.element)
+        if m.type == "Resource":
+            s.line(f"if not c.accepts_{'contained' if m.key == 'contained' else 'inner'}({v}): return False")
+            return
         if m.primitive:
-            self._primitive(m, v)
-        elif m.type == "Resource":
-            kind = "contained" if m.key == "contained" else "inner"
-            self.s.line(f"if not c.accepts_{kind}({v}): return False")
+            if m.type == "code" and bound is not None and bound.strength == "required":
+                self._bound_code(bound, v)
+                bound = None
+            else:
+                self._primitive(m, v)
+        elif m.type == "Reference" and (allowed := targets(m)):
+            known = s.constant(f"frozenset({allowed!r})")
+            s.line(f"t = f_Reference({v}, c)")
+            s.line(f"if t not in {known} and (not t or not is_target({v}, {known}, c)): return False")
         else:
-            self._complex(m, v)
+            s.line(f"if not f_{m.target}({v}, c): return False")
+            if m.type == "Extension" and not m.element["path"].startswith("Extension."):
+                s.line(f"if ':' not in {v}.get('url', ''): return False")
+        if bound is not None:
+            self._binding(bound, m, v)
+        if m.type not in ("BackboneElement", "Element"):  # the function of a backbone element makes them
+            for rule in invariants.of(m.element, m.type):
+                rule.write(s, v, "p")
 
     def _primitive(self, m: Member, v: str) -> None:
         s = self.s
-        bound = binding(self.definitions, m.element)
-        test = CONDITIONS[m.type].format(v=v)
-        if bound is not None and bound.strength == "required" and m.type == "code":
-            kind = f"{v}.__class__ is str and " if bound.codes is not None else f"{test} and "
-            s.line(f"if not ({kind}{bound.code_test(s, v)}): return False")
+        if m.element["id"] == "Reference.reference":
+            s.line(f"if {v}.__class__ is not str: return False")
+            s.line(f"t = REFERENCES.get({v}) or refers_to({v})")
+            s.line(f"if t is True and not is_text({v}, c): return False")
+        elif m.type in ("string", "markdown"):
+            s.line(f"if not ({TEXT.format(v=v)}): return False")
         else:
-            s.line(f"if not ({test}): return False")
-            if bound is not None:
-                self._binding(bound, m, v)
-        if m.type in DOUBTS:
-            s.line(f"if {DOUBTS[m.type][1].format(v=v)}: c.doubtful = True")
+            test = NAMING if m.element["id"] in NAMES else CONDITIONS[m.type]
+            s.line(f"if not ({test.format(v=v)}): return False")
+            if m.type in DOUBTS:
+                s.line(f"if {DOUBTS[m.type][1].format(v=v)}: c.doubtful = True")
         if m.element["path"] in ABSOLUTE:
             s.line(f"if ':' not in {v}: return False")
-        self._own_constraints(m, v)
 
-    def _complex(self, m: Member, v: str) -> None:
-        s = self.s
-        s.line(f"if not f_{m.target}({v}, c): return False")
-        if m.type == "Extension" and not m.element["path"].startswith("Extension."):
-            s.line(f"if ':' not in {v}.get('url', ''): return False")
-        bound = binding(self.definitions, m.element)
-        if bound is not None:
-            self._binding(bound, m, v)
-        if m.type in ("Reference", "CodeableReference") and (allowed := targets(m)):
-            known = s.constant(f"frozenset({allowed!r})")
-            test = f"{v}['reference'].partition('/')[0] not in {known} and not is_target({v}, {known}, c)"
-            s.line(f"if 'reference' in {v} and {test}: return False")
-        self._own_constraints(m, v)
+    def _bound_code(self, bound: Binding, v: str) -> None:
+        kind = f"{v}.__class__ is str" if bound.codes is not None else CONDITIONS["code"].format(v=v)
+        self.s.line(f"if not ({kind} and {bound.code_test(self.s, v)}): return False")
 
     def _binding(self, bound: Binding, m: Member, v: str) -> None:
         s = self.s
-        if m.type == "CodeableConcept":
-            self._bound_concept(bound, v)
+        if m.type != "CodeableConcept":
+            test = bound.test(s, m.type, v)
+            if test is not None:
+                s.line(f"if not ({test}): {'return False' if bound.strength == 'required' else 'c.doubtful = True'}")
             return
-        test = bound.test(s, m.type, v)
-        if test is not None:
-            s.line(f"if not ({test}): {'return False' if bound.strength == 'required' else 'c.doubtful = True'}")
-
-    def _bound_concept(self, bound: Binding, v: str) -> None:
-        """The binding of a CodeableConcept: a loop, which is cheaper than `any` of a generator."""
-        s = self.s
-        with s.block(f"for q in {v}.get('coding', ()):"):
+        with s.block(f"for q in {v}.get('coding', ()):"):  # cheaper than `any` of a generator
             s.line(f"if {bound.coding_test(s, 'q')}: break")
         with s.block("else:"):
             s.line("return False" if bound.strength == "required" else f"if 'coding' in {v}: c.doubtful = True")
@@ -182,20 +272,10 @@ class Fast:
             s.line("if 'contained' in o and not are_contained(o): return False")
         if it.name == "Identifier":
             s.line("if o.get('system') == URIS and 'value' in o and not is_uri(o['value']): c.doubtful = True")
-        elif it.name == "Coding":
-            s.line("if o.get('system') in SYSTEMS and not c.accepts_Coding(o): return False")
-        elif it.is_root and it.name in invariants.NATIVE:
+        elif it.is_root and it.name in invariants.NATIVE and it.name not in MEMORIES:
             s.line(f"if not c.accepts_{it.name}(o): return False")
         if it.name == "Extension":
             s.line("if ('extension' in o) == (c0 > 0): return False")
             s.line("if o.get('url') in KNOWN_EXTENSIONS: c.extended = True")
         elif it.name == "Reference":
-            with s.block("if 'reference' in o:"):
-                s.line("r = o['reference']")
-                with s.block("if 'type' in o or not M_relative(r) or r.partition('/')[0] not in RESOURCE_TYPES:"):
-                    s.line("if not is_good_reference(o, c): return False")
-
-    def _own_constraints(self, m: Member, v: str) -> None:
-        if m.type not in ("BackboneElement", "Element"):  # the function of a backbone element makes them
-            for rule in invariants.of(m.element, m.type):
-                rule.write(self.s, v, "p")
+            s.line("if 'reference' in o and (t is True or 'type' in o) and not is_good_reference(o, c): return False")

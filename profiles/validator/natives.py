@@ -1,6 +1,7 @@
 """Rules of single types that no FHIRPath states: hashes and sizes, codes and units, identifiers, derived parameters.
 
-Source: https://hl7.org/fhir/R4/datatypes.html. The fast function asks `accepts_…`, its twin lets `report_…` speak.
+Source: https://hl7.org/fhir/R4/datatypes.html. The fast function asks `accepts_…`, `knows` and
+`measures`, its twin lets `report_…` speak.
 """
 
 import hashlib
@@ -14,6 +15,14 @@ from profiles.validator.references import is_uri
 from profiles.validator.saying import Json, Saying
 
 URIS = "urn:ietf:rfc:3986"
+_VALUES = frozenset(
+    f"value{name}"
+    for name in (
+        "Quantity", "CodeableConcept", "String", "Boolean", "Integer", "Range", "Ratio", "SampledData", "Time",
+        "DateTime", "Period",
+    )
+)  # fmt: skip
+"""Keys of an Observation's value."""
 
 
 class Natives(Saying):
@@ -37,7 +46,8 @@ class Natives(Saying):
         if "hash" in o and not _hashed(o):
             self.warn("attachment-hash", path + ".hash", "Attachment.hash", o["hash"])
 
-    def accepts_Coding(self, o: Json) -> bool:
+    def knows(self, o: Json) -> bool | None:
+        """True for a Coding whose code and display are right as far as anybody knows, None for a doubt."""
         if "code" not in o or "system" not in o:
             return True
         table = self.engine.codes.table(o["system"])
@@ -45,12 +55,8 @@ class Natives(Saying):
             return True
         names = table.of(o["code"])
         if names is None:
-            if table.binding:
-                return False
-            self.doubtful = True
-        elif "display" in o and not same(o["display"], names):
-            self.doubtful = True
-        return True
+            return False if table.binding else None
+        return True if "display" not in o or same(o["display"], names) else None
 
     def report_Coding(self, o: Json, path: str) -> None:
         table, code, display = self._table(o), o.get("code"), o.get("display")
@@ -64,12 +70,12 @@ class Natives(Saying):
             facts = {"code": code, "system": o["system"], "display": names[0]}
             self.warn("display", path + ".display", "Coding.display", display, facts)
 
-    def accepts_Quantity(self, o: Json) -> bool:
-        if "code" in o and "system" in o:
-            table = self.engine.codes.table(o["system"])
-            if table is not None and table.of(o["code"]) is None:
-                self.doubtful = True
-        return True
+    def measures(self, o: Json) -> bool | None:
+        """True for a Quantity whose unit is one as far as anybody knows, None for a doubt."""
+        if "code" not in o or "system" not in o:
+            return True
+        table = self.engine.codes.table(o["system"])
+        return True if table is None or table.of(o["code"]) is not None else None
 
     def report_Quantity(self, o: Json, path: str) -> None:
         table = self._table(o)
@@ -87,7 +93,7 @@ class Natives(Saying):
             self.warn("identifier-uri", path + ".value", "Identifier.value", value)
 
     def accepts_Observation(self, o: Resource) -> bool:
-        return "component" not in o or not _repeats_its_code(o)
+        return "component" not in o or _VALUES.isdisjoint(o) or not _repeats_its_code(o)
 
     def report_Observation(self, o: Resource, path: str) -> None:
         if not self.accepts_Observation(o):
@@ -105,9 +111,7 @@ class Natives(Saying):
 
 
 def _repeats_its_code(observation: Resource) -> bool:
-    """True where an Observation with a value has a component with its own code (obs-7)."""
-    if not any(key.startswith("value") for key in observation):
-        return False
+    """True where a component of an Observation has its own code, which one with a value must not (obs-7)."""
     own = {repr(coding) for coding in _codings(observation)}
     rows = observation["component"]
     components = [row for row in rows if row.__class__ is dict] if rows.__class__ is list else []

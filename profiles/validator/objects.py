@@ -74,6 +74,8 @@ class Object:
         found = {f"_{m.key}": m for m in self.members if m.primitive and m.type != "xhtml"}
         if not self.is_resource:
             found.pop("_id", None)
+        if self.name == "Extension":
+            del found["_url"]  # an attribute in XML, as the id of an element is: nothing can be beside it
         return found
 
     @property

@@ -18,9 +18,11 @@ _DAY = (
     rf"(?:{_YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
     rf"|02-(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP}-02-29)"
 )
-# Most days are before the 29th and most instants have no leap second: tried first, these take a third of the time.
-_USUAL_DAY = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
-_USUAL_TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])"
+# Days of years with four digits, 29 February apart: tried first, and told without going back far.
+_USUAL_DAY = (
+    r"[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    r"|(?:0[13578]|1[02])-31)"
+)
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
 _ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _UUID = r"urn:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
@@ -36,12 +38,15 @@ PATTERNS = {
     "oid": _OID,
     "uuid": _UUID,
     "date": rf"{_USUAL_DAY}|{_DAY}|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?",
-    "dateTime": rf"{_USUAL_DAY}{_USUAL_TIME}|{_DAY}(?:T{_CLOCK}{_ZONE})?|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?",
-    "instant": rf"{_USUAL_DAY}{_USUAL_TIME}|{_DAY}T{_CLOCK}{_ZONE}",
+    "dateTime": rf"{_USUAL_DAY}(?:T{_CLOCK}{_ZONE})?|{_DAY}(?:T{_CLOCK}{_ZONE})?|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?",
+    "instant": rf"{_USUAL_DAY}T{_CLOCK}{_ZONE}|{_DAY}T{_CLOCK}{_ZONE}",
     "time": _CLOCK,
 }
 
 _TEXT = f"{{v}}.__class__ is str and 0 < len({{v}}) <= {MAX_STRING} and ('<' not in {{v}} or is_harmless({{v}}))"
+
+
+_KNOWN_TIME = "{v}[16:] in ENDS and {v}[:10] in DAYS and {v}[10:16] in CLOCKS"
 
 
 def _integer(least: int) -> str:
@@ -63,6 +68,9 @@ CONDITIONS = {
     **dict.fromkeys(
         ("uri", "url"), "{v}.__class__ is str and ({v}[:4] != 'urn:' and {v}.split() == [{v}] or M_uri({v}))"
     ),
+    "date": "{v}.__class__ is str and ({v} in DAYS or is_date({v}))",
+    **{name: f"{{v}}.__class__ is str and ({_KNOWN_TIME} or is_{name}({{v}}))" for name in ("dateTime", "instant")},
+    "id": "{v}.__class__ is str and ({v}.replace('-', '').isalnum() and {v}.isascii() and len({v}) <= 64 or M_id({v}))",
     "canonical": "{v}.__class__ is str and {v}.split() == [{v}]",
     "code": "{v}.__class__ is str and ({v}.split() == [{v}] or M_code({v}))",
 }
@@ -78,6 +86,8 @@ DOUBTS = {
 
 ABSOLUTE = frozenset({"Coding.system", "Identifier.system", "Quantity.system"})
 """Elements whose uri must be absolute."""
+NAMING = "{v}.__class__ is str and ({v} in NAMED or is_named({v}))"
+"""The condition of a uri that names one of few things: what was found good is remembered."""
 
 _script = re.compile(r"<\s*+/?\s*+(?:script|iframe|object|embed)\b|<[^<>]*\son\w++\s*+=", re.IGNORECASE).search
 
@@ -98,10 +108,74 @@ def is_base64(v: Any) -> bool:
     return bool(packed) and len(packed) % 4 == 0 and _base64(packed) is not None
 
 
+DAYS: set[str] = set()
+CLOCKS: set[str] = set()
+ENDS: set[str] = set()
+"""Parts of instants that were found good, in any combination of one each: days, hours with minutes, the rest."""
+
+
+def is_date(v: str) -> bool:
+    if _date(v) is None:
+        return False
+    if len(v) == 10:
+        _keep(DAYS, v)
+    return True
+
+
+def is_dateTime(v: str) -> bool:
+    if v in DAYS:
+        return True
+    return _is_time(v, _datetime)
+
+
+def is_instant(v: str) -> bool:
+    return _is_time(v, _instant)
+
+
+_date, _datetime, _instant = (re.compile(PATTERNS[name]).fullmatch for name in ("date", "dateTime", "instant"))
+
+
+def _is_time(v: str, matches: Callable[[str], object]) -> bool:
+    if not matches(v):
+        return False
+    if v[19:20] not in ("", "."):  # fractions are too many to remember
+        for memory, part in ((DAYS, v[:10]), (CLOCKS, v[10:16]), (ENDS, v[16:])):
+            _keep(memory, part)
+    return True
+
+
+def _keep(memory: set[str], v: str) -> None:
+    if len(memory) >= MANY:
+        memory.clear()
+    memory.add(v)
+
+
+NAMED: set[str] = set()
+MANY, LONG = 4096, 256
+"""How many values are remembered, and of how many characters."""
+
+
+def is_named(v: str) -> bool:
+    """True for a uri, which is remembered."""
+    if not satisfies("uri", v):
+        return False
+    if len(v) <= LONG:
+        _keep(NAMED, v)
+    return True
+
+
 NAMES: dict[str, Any] = {
+    "CLOCKS": CLOCKS,
+    "DAYS": DAYS,
+    "ENDS": ENDS,
+    "NAMED": NAMED,
     "NUMBERS": frozenset({int, Decimal, float}),
     "is_base64": is_base64,
+    "is_date": is_date,
+    "is_dateTime": is_dateTime,
     "is_harmless": is_harmless,
+    "is_instant": is_instant,
+    "is_named": is_named,
     **{f"M_{name}": re.compile(pattern).fullmatch for name, pattern in PATTERNS.items()},
 }
 

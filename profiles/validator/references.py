@@ -34,6 +34,22 @@ def is_reference(text: Any) -> bool:
     return match is not None and (match["type"] is None or match["type"] in RESOURCE_TYPES)
 
 
+MANY = 4096
+REFERENCES: dict[str, str] = {}
+"""Relative references that were met, with their types: all that belongs to one visit refers to the same few."""
+
+
+def refers_to(text: str) -> str | bool:
+    """The type that a relative reference names, True for any other text."""
+    kind = text.partition("/")[0]
+    if kind not in RESOURCE_TYPES or not is_relative(text):
+        return True
+    if len(REFERENCES) >= MANY:
+        REFERENCES.clear()
+    REFERENCES[text] = kind
+    return kind
+
+
 def type_of(text: str, find: Find) -> str | None:
     """The type of resource a reference points to, as far as its text or what `find` knows tells."""
     found = find(text)

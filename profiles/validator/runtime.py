@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from profiles.definitions import RESOURCE_TYPES
@@ -13,8 +13,8 @@ from profiles.validator.context import Context
 from profiles.validator.limits import has_length, has_pattern, has_places, has_size
 from profiles.validator.matching import any_conforms, any_fits, at, fits, has_type
 from profiles.validator.natives import URIS
-from profiles.validator.primitives import NAMES, satisfies
-from profiles.validator.references import are_contained, is_relative, is_uri, is_versioned, reference_text
+from profiles.validator.primitives import LONG, MANY, MAX_STRING, NAMES, is_harmless, satisfies
+from profiles.validator.references import are_contained, is_uri, is_versioned, reference_text
 from profiles.validator.saying import beside
 
 Json = dict[str, Any]
@@ -54,7 +54,15 @@ def _is_companion(v: Any, valued: bool, c: Context) -> bool:
 
 
 def is_target(v: Json, allowed: frozenset[str], c: Context) -> bool:
-    return references.fits(v["reference"], allowed, c.find)
+    return references.fits(v.get("reference"), allowed, c.find)
+
+
+def remember(memory: dict[tuple[str | None, ...], int], key: tuple[str | None, ...], keys: int) -> None:
+    """Note that an object with these values under so many keys is good."""
+    if sum(len(text) for text in key if text is not None) <= LONG:
+        if len(memory) >= MANY:
+            memory.clear()
+        memory[key] = keys
 
 
 def is_good_reference(o: Json, c: Context) -> bool:
@@ -65,6 +73,15 @@ def is_good_reference(o: Json, c: Context) -> bool:
     if text[0] == "#" and c.find(text) is None:
         return False
     return "type" not in o or references.type_of(text, c.find) in (None, o["type"])
+
+
+def is_text(v: Any, c: Context) -> bool:
+    """True for a string; with a doubt for white space."""
+    if v.__class__ is not str or not 0 < len(v) <= MAX_STRING or not is_harmless(v):
+        return False
+    if v.isspace():
+        c.doubtful = True
+    return True
 
 
 def is_narrative(v: Any, c: Context) -> bool:
@@ -121,7 +138,12 @@ def is_mime_type(v: Any) -> bool:
 
 def is_language(v: Any) -> bool:
     """Source: https://www.rfc-editor.org/info/bcp47, well-formed tags."""
-    return v.__class__ is str and _LANGUAGE(v) is not None
+    return v.__class__ is str and len(v) <= LONG and _is_language(v)
+
+
+@lru_cache(MANY)
+def _is_language(v: str) -> bool:
+    return _LANGUAGE(v) is not None
 
 
 def is_unit(v: Any) -> bool:
@@ -174,7 +196,7 @@ NAMESPACE: dict[str, Any] = {
     **typed.NAMES,
     "BAILS": typed.BAILS,
     "Decimal": Decimal,
-    "M_relative": is_relative,
+    "REFERENCES": references.REFERENCES,
     "RESOURCE_TYPES": RESOURCE_TYPES,
     "URIS": URIS,
     "any_conforms": any_conforms,
@@ -197,10 +219,13 @@ NAMESPACE: dict[str, Any] = {
     "is_narrative": is_narrative,
     "is_strict_narrative": narrative.is_narrative,
     "is_target": is_target,
+    "is_text": is_text,
     "is_time_zone": is_time_zone,
     "is_unit": is_unit,
     "is_uri": is_uri,
     "is_versioned": is_versioned,
     "reference_text": reference_text,
+    "refers_to": references.refers_to,
+    "remember": remember,
 }
 """The names that generated code finds."""

@@ -129,10 +129,8 @@ class Saying:
         if v.__class__ is not dict or not v:
             self.not_object(v, path, rule)
             return
-        if v.keys() == {"id"}:
-            if not valued:
-                self.bad("only-id", path, rule)
-            return
+        if not valued and v.keys() == {"id"}:
+            self.bad("only-id", path, rule)
         for key, items in v.items():
             if key == "extension":
                 if items.__class__ is not list or not items:
