@@ -5,6 +5,7 @@ from typing import Any
 from gateway.errors import FhirError
 from gateway.fhir.call import JSON_TYPES, Answer, Call
 from gateway.fhir.reading import current
+from gateway.fhir.targets import missing
 from profiles import fhirjson
 from profiles.fhirjson import Resource
 from profiles.validator import outcome
@@ -29,6 +30,7 @@ async def validate(call: Call) -> Answer:
     if mode == "update" and call.id and resource.get("id") != call.id:
         raise FhirError("GF-207", body=resource.get("id", ""), address=call.id, expression=f"{call.type}.id")
     found = call.services.validator(call.facility).validate(resource, given.get("profile"))
+    found.extend(await missing(call, resource))
     return Answer(200, resource=outcome(found, call.lang))
 
 

@@ -20,6 +20,12 @@ select {VERSION}
 from resource r join resource_version v on v.resource = r.key and v.version = r.version
 where r.facility = $1 and r.type = $2 and r.id = $3"""
 
+EXISTING = """
+select r.type || '/' || r.id
+from unnest($2::text[], $3::text[]) as asked (type, id)
+join resource r on r.facility = $1 and r.type = asked.type and r.id = asked.id
+where not r.deleted"""
+
 READ_VERSION = f"""
 select {VERSION}
 from resource r join resource_version v on v.resource = r.key and v.version = $4
@@ -93,6 +99,13 @@ async def read(connection: Connection, place: Place, type: str, id: str) -> Vers
     """The current version. Raises NotFound, Gone."""
     row = await connection.fetchrow(READ, place.number, type, id)
     return _there(place, row, f"{type}/{id}")
+
+
+async def existing(connection: Connection, place: Place, references: Sequence[str]) -> frozenset[str]:
+    """Those of the references (`Type/id`) that are stored and not deleted."""
+    pairs = [reference.partition("/") for reference in references]
+    types, ids = [type for type, _, _ in pairs], [id for _, _, id in pairs]
+    return frozenset(row[0] for row in await connection.fetch(EXISTING, place.number, types, ids))
 
 
 async def read_version(connection: Connection, place: Place, type: str, id: str, version: int) -> Version:

@@ -164,6 +164,11 @@ class Store:
         async with self._pool.connection() as connection:
             return await read.read(connection, self._facilities[facility], type, id)
 
+    async def existing(self, facility: str, references: Sequence[str]) -> frozenset[str]:
+        """Those of the references (`Type/id`) that are stored and not deleted."""
+        async with self._pool.connection() as connection:
+            return await read.existing(connection, self._facilities[facility], references)
+
     async def vread(self, facility: str, type: str, id: str, version: int) -> Version:
         """One version. Raises NotFound; Gone where that version is the deletion."""
         async with self._pool.connection() as connection:

@@ -147,6 +147,29 @@ async def test_validate_judges_without_writing(client: httpx.AsyncClient) -> Non
     assert "entry" not in (await client.get("/Basic")).json()
 
 
+async def test_validate_warns_of_references_to_nothing_that_is_stored(client: httpx.AsyncClient) -> None:
+    await client.put("/Patient/here", json={"resourceType": "Patient", "id": "here", "active": True})
+    await client.put("/Patient/gone", json={"resourceType": "Patient", "id": "gone", "active": True})
+    await client.delete("/Patient/gone")
+
+    async def warned(resource: Json) -> dict[str, str]:
+        answer = await client.post(f"/{resource['resourceType']}/$validate", json=resource)
+        return {i["expression"][0]: i["diagnostics"] for i in answer.json()["issue"] if i["code"] == "not-found"}
+
+    def about(*targets: str) -> Json:
+        rows = [{"item": {"reference": target}} for target in targets]
+        return {"resourceType": "List", "status": "current", "mode": "working", "entry": rows}
+
+    there = ("Patient/here", "Patient/here/_history/1", "http://elsewhere.example/Patient/x", "urn:uuid:1")
+    assert await warned(about(*there)) == {}
+    found = await warned(about("Patient/gone", "Patient/never", "Patient/here"))
+    assert found.keys() == {"List.entry[0].item.reference", "List.entry[1].item.reference"}
+    assert "Patient/never" in found["List.entry[1].item.reference"]
+    entry = {"fullUrl": "http://x.example/fhir/Patient/new", "resource": {"resourceType": "Patient", "id": "new"}}
+    listed = {"fullUrl": "http://x.example/fhir/List/l", "resource": {**about("Patient/new"), "id": "l"}}
+    assert await warned({"resourceType": "Bundle", "type": "collection", "entry": [listed, entry]}) == {}
+
+
 async def test_validate_takes_parameters_modes_and_profiles(client: httpx.AsyncClient) -> None:
     person: Json = {"resourceType": "Patient", "name": [{"text": "Wulan"}]}
 
