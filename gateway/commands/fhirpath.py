@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     if args.trace:
         variables["trace"] = lambda name, values: print(f"{name}: {_line(encode, values)}", file=sys.stderr)
     try:
-        fhirpath.compile(args.expression, strict=args.strict)
+        fhirpath.compile(args.expression, strict=args.strict, variables=())
         raw = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
         resource = decode(raw)
         name = resource.get("resourceType")

@@ -1,11 +1,11 @@
 """The public door: an expression compiled once, called often."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
 from profiles.fhirpath.engine import Compiler, HostFunction
-from profiles.fhirpath.environment import Environment
+from profiles.fhirpath.environment import Environment, check_variables
 from profiles.fhirpath.errors import FHIRPathError
 from profiles.fhirpath.model import UNTYPED, Type, fhir_type, is_fhir_type, type_of_resource
 from profiles.fhirpath.parser import parse
@@ -169,21 +169,31 @@ def _root(resource: Any, type_: Type | None) -> Items:
 
 
 def compile(
-    expr: str, type: str | None = None, functions: Mapping[str, HostFunction] | None = None, strict: bool = False
+    expr: str,
+    type: str | None = None,
+    functions: Mapping[str, HostFunction] | None = None,
+    strict: bool = False,
+    variables: Collection[str] | None = None,
 ) -> Expression:
     """Compile an expression, for resources or elements of `type` if named (`Patient`, `Period`, `Patient.contact`).
 
     `functions` maps names to host functions `f(focus: list, *args: list) -> list` on Python values. Raises
     FHIRPathError with the column for a bad expression: always for syntax, unknown functions, types and wrong
-    arity, and with `type` also for elements that it does not have. `strict` refuses what depends on an order that the
-    specification leaves open (`children().first()`; here children come in the order of the JSON).
+    arity, with `type` also for elements that it does not have and values that never compare, and with `variables` (the
+    names that will be given) for any other. `strict` refuses what depends on an order that the specification leaves
+    open (`children().first()`; here children come in the order of the JSON).
     """
-    return _compiled(expr, type, tuple(sorted(functions.items())) if functions else (), strict)
+    given = None if variables is None else frozenset(variables)
+    return _compiled(expr, type, tuple(sorted(functions.items())) if functions else (), strict, given)
 
 
 @lru_cache(CACHED)
 def _compiled(
-    expr: str, type_name: str | None, functions: tuple[tuple[str, Callable[..., Any]], ...], strict: bool
+    expr: str,
+    type_name: str | None,
+    functions: tuple[tuple[str, Callable[..., Any]], ...],
+    strict: bool,
+    variables: frozenset[str] | None,
 ) -> Expression:
     if type_name is not None and not is_fhir_type(type_name):
         raise FHIRPathError(f"there is no FHIR type {type_name}", 1)
@@ -191,6 +201,8 @@ def _compiled(
     tree = parse(expr)
     if strict:
         check_order(tree)
+    if variables is not None:
+        check_variables(tree, variables)
     return expression(expr, tree, type_, Compiler(dict(functions)))
 
 

@@ -1,12 +1,13 @@
 """What an evaluation knows besides the data: variables, the instant it runs at, and the host's callables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 from typing import Any
 
 from profiles.fhirpath import temporal
 from profiles.fhirpath.errors import FHIRPathError
-from profiles.fhirpath.syntax import Place
+from profiles.fhirpath.suggest import nearest
+from profiles.fhirpath.syntax import Call, External, Literal, Node, Place
 from profiles.fhirpath.temporal import FHIRDateTime
 from profiles.fhirpath.values import EMPTY, Items, Json, unwrap, wrap
 
@@ -117,6 +118,20 @@ def _external(name: str, env: Environment, place: Place) -> Items:
         return [f"http://hl7.org/fhir/ValueSet/{name[3:]}"]
     if name.startswith("ext-"):
         return [f"http://hl7.org/fhir/StructureDefinition/{name[4:]}"]
-    given = (n for n in sorted(env.given) if n not in HOSTS)
-    known = ", ".join(f"%{n}" for n in ("context", "resource", "rootResource", *SYSTEMS, *given))
-    raise FHIRPathError(f"there is no variable %{name}; there are {known}, %`vs-…` and %`ext-…`").at(place)
+    raise _unknown(name, env.given).at(place)
+
+
+def check_variables(tree: Node, given: Collection[str]) -> None:
+    """Raises FHIRPathError at the first variable that neither FHIRPath, the host (`given`) nor the expression has."""
+    calls = [node for node in tree.walk() if isinstance(node, Call) and node.name == "defineVariable"]
+    defined = {part.value for call in calls for part in call.arguments[:1] if isinstance(part, Literal)}
+    known = RESERVED | defined | set(given)
+    for node in sorted(tree.walk(), key=lambda node: node.place):
+        if isinstance(node, External) and node.name not in known and not node.name.startswith(("vs-", "ext-")):
+            raise _unknown(node.name, {*given, *defined}).at(node.place)
+
+
+def _unknown(name: str, given: Iterable[str]) -> FHIRPathError:
+    names = ["context", "resource", "rootResource", *SYSTEMS, *(n for n in sorted(given) if n not in HOSTS)]
+    known = ", ".join(f"%{n}" for n in names)
+    return FHIRPathError(f"there is no variable %{name}{nearest(name, names)}; there are {known}, %`vs-…` and %`ext-…`")

@@ -9,6 +9,7 @@ from typing import Any
 
 from profiles.fhirpath.engine import resolve_type, type_argument
 from profiles.fhirpath.errors import FHIRPathError
+from profiles.fhirpath.kinds import never_joined
 from profiles.fhirpath.model import SYSTEM, UNTYPED, Type, fhir_type, is_fhir_type
 from profiles.fhirpath.suggest import nearest
 from profiles.fhirpath.syntax import (
@@ -187,7 +188,7 @@ def _hint(owners: frozenset[Type], name: str) -> str:
     return nearest(name, {known for owner in owners for known in owner.elements})
 
 
-def _listed(types: frozenset[Type]) -> str:
+def _listed(types: Iterable[Type]) -> str:
     return " or ".join(sorted(t.name if t.namespace == "FHIR" else repr(t) for t in types)[:3])
 
 
@@ -202,6 +203,9 @@ def _unary(checker: _Checker, node: Unary, this: Types) -> Types:
 
 def _binary(checker: _Checker, node: Binary, this: Types) -> Types:
     left, right = checker.types(node.left, this), checker.types(node.right, this)
+    wrong = never_joined(node.operator, left, right) if left and right and not checker.is_lenient else None
+    if wrong:
+        raise FHIRPathError(f"{_listed(left or NOTHING)} and {_listed(right or NOTHING)} are {wrong}").at(node.place)
     if node.operator in _LOGICAL:
         return frozenset((SYSTEM["Boolean"],))
     if node.operator == "&":

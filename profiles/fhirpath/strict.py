@@ -13,7 +13,7 @@ _KEEPING = frozenset(("where", "select", "ofType", "distinct", "exclude", "inter
 
 def check_order(tree: Node) -> None:
     """Raises FHIRPathError at the first step that picks by order where the specification promises none."""
-    for node in tree.walk():
+    for node in sorted(tree.walk(), key=lambda node: node.place):
         base = node.base if isinstance(node, Index) or (isinstance(node, Call) and node.name in _BY_ORDER) else None
         if base is not None and _is_unordered(base):
             step = f"{node.name}()" if isinstance(node, Call) else "[…]"

@@ -39,6 +39,15 @@ SEMANTIC = [
     ("identifier.startsWith('a')", 1, 12, "Identifier"),
     ("iif(gender, 1)", 1, 5, "Boolean"),
     ("contact.select(name.given | name.foo)", 1, 34, "'foo'"),
+    ("birthDate < 5", 1, 11, "without order"),
+    ("active > gender", 1, 8, "boolean and code are without order"),
+    ("name.where(family > 1)", 1, 19, "without order"),
+    ("maritalStatus = 'M'", 1, 15, "CodeableConcept and System.String are never equal"),
+    ("'M' != maritalStatus.coding", 1, 5, "never equal"),
+    ("name.select(family + 1)", 1, 20, "not joined by +"),
+    ("name.count() & 'x'", 1, 14, "not joined by &"),
+    ("gender * 2", 1, 8, "not joined by *"),
+    ("birthDate mod 2", 1, 11, "not joined by mod"),
     ("contact.repeat(name | foo)", 1, 23, "'foo'"),
     ("name.defineVariable('x', system)", 1, 26, "'system'"),
 ]
@@ -108,6 +117,28 @@ def test_strict_evaluation_wants_an_order_to_pick_by(expression: str, column: in
 )
 def test_strict_evaluation_takes_what_has_an_order(expression: str, patient: dict[str, Any]) -> None:
     assert len(compile(expression, "Patient", strict=True)(patient)) == 1
+
+
+@pytest.mark.parametrize(
+    ("expression", "column", "word"),
+    [
+        ("%facilty.zone", 1, "did you mean 'facility'?"),
+        ("name.where(use = %x).given & %resource.id", 18, "there are %context, %resource"),
+        ("%`us-zip`", 1, "%us-zip"),
+        ("defineVariable('a', %b)", 21, "%a, %facility"),
+    ],
+)
+def test_a_variable_that_will_not_be_given_is_told(expression: str, column: int, word: str) -> None:
+    with pytest.raises(FHIRPathError, match="no variable") as caught:
+        compile(expression, variables=["facility"])
+    assert caught.value.column == column
+    assert word in str(caught.value)
+    compile(expression)
+
+
+def test_variables_that_are_known_are_no_error() -> None:
+    known = "%facility | %resource | %ucum | %`vs-x` | %`ext-y` | defineVariable('z', 1).select(%z)"
+    assert compile(known, variables=["facility"])({}, facility="a")[:1] == ["a"]
 
 
 def test_a_search_expression_may_speak_of_other_types() -> None:

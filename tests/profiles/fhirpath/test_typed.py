@@ -15,7 +15,7 @@ TRUTHS = [
     ("Patient", "multipleBirth is integer"),
     ("Patient", "gender in ('male' | 'female')"),
     ("Patient", "gender = 'male' xor active"),
-    ("Patient", "birthDate <= '2000' or birthDate.exists()"),
+    ("Patient", "birthDate <= @2000 or birthDate.exists()"),
     ("Patient", "telecom.rank > 1"),
     ("Patient", "telecom.first().rank > 1"),
     ("Patient", "name.given = 'Siti'"),
