@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
+from time import thread_time
 from typing import Any
 
 from profiles.fhirpath import temporal
@@ -16,6 +17,12 @@ SYSTEMS = {
     "sct": "http://snomed.info/sct",
     "loinc": "http://loinc.org",
 }
+
+
+MAX_SECONDS = 5
+"""Processor time that an evaluation may take."""
+STEPS = 16
+"""Steps between two looks at the clock."""
 
 
 class Terminologies:
@@ -37,11 +44,26 @@ class Environment:
 
     index: int | None = None
     total: Items = EMPTY
+    _steps = 0
+    _ends: float | None = None
 
     def __init__(self, root: Items, given: dict[str, Any]) -> None:
         self.root = root
         self.given = given
         self.variables: dict[str, Items] = {}
+
+    def step(self) -> None:
+        """Count an evaluation for one more item. Raises FHIRPathError when there is no end to that."""
+        self._steps += 1
+        if not self._steps % STEPS:
+            self._look_at_the_clock()
+
+    def _look_at_the_clock(self) -> None:
+        now = thread_time()
+        if self._ends is None:
+            self._ends = now + MAX_SECONDS
+        if now > self._ends:
+            raise FHIRPathError(f"the evaluation takes more than {MAX_SECONDS} seconds")
 
     @cached_property
     def now(self) -> FHIRDateTime:

@@ -13,6 +13,7 @@ from profiles.fhirpath.values import (
     EMPTY,
     Items,
     as_quantity,
+    bounded_text,
     equal_lists,
     equivalent_lists,
     identity,
@@ -154,6 +155,7 @@ def _add(a: Any, b: Any, sign: int = 1) -> Any:
     if _numbers(a, b):
         return fit(a + sign * b)
     if a.__class__ is str and b.__class__ is str and sign > 0:
+        bounded_text(len(a) + len(b))
         return a + b
     if isinstance(a, Temporal) and b.__class__ is Quantity:
         return _move(a, b, sign)
@@ -239,6 +241,7 @@ def _concatenate(left: Items, right: Items) -> Items:
     for value, items in ((a, left), (b, right)):
         if value is not None and value.__class__ is not str:
             raise FHIRPathError(f"& joins Strings, not {type_of(items[0])}; use toString()")
+    bounded_text(len(a or "") + len(b or ""))
     return [(a or "") + (b or "")]
 
 

@@ -34,6 +34,10 @@ class TypeInfo(NamedTuple):
     name: str
 
 
+MAX_ITEMS = 5_000_000
+"""Items that one step of an expression may yield."""
+MAX_TEXT = 10_000_000
+"""Characters of a text that an expression may make."""
 MAX_MAGNITUDE = 400
 """Powers of ten that a number of the data may reach: beyond, writing or shifting it would take all memory."""
 
@@ -139,6 +143,19 @@ def single(items: Items) -> Any:
         raise FHIRPathError(f"expected one item at most, found {len(items)}")
     item = items[0]
     return system(item) if item.__class__ is tuple else item
+
+
+def bounded(items: Items) -> Items:
+    """The same items; FHIRPathError where they are too many."""
+    if len(items) > MAX_ITEMS:
+        raise FHIRPathError(f"more than {MAX_ITEMS} items")
+    return items
+
+
+def bounded_text(length: int) -> None:
+    """FHIRPathError where a text of this length is not to be made."""
+    if length > MAX_TEXT:
+        raise FHIRPathError(f"the text would have more than {MAX_TEXT} characters")
 
 
 def boolean(value: bool | None) -> Items:

@@ -2,7 +2,7 @@
 
 from profiles.fhirpath.errors import FHIRPathError
 from profiles.fhirpath.functions.registry import function, truth_function
-from profiles.fhirpath.values import EMPTY, Items, boolean, distinct, identity, single, truth, type_of
+from profiles.fhirpath.values import EMPTY, Items, boolean, bounded, distinct, identity, single, truth, type_of
 
 
 @truth_function("empty")
@@ -163,7 +163,7 @@ def union(items: Items, others: Items) -> Items:
 @function("combine", least=1, most=2)
 def combine(items: Items, others: Items, preserve_order: Items = EMPTY) -> Items:
     """`combine(other)`: with repeats."""
-    return [*items, *others]
+    return bounded([*items, *others])
 
 
 @function("comparable", least=1)

@@ -1,5 +1,6 @@
 """Functions that evaluate an argument for each item. Source: https://hl7.org/fhirpath/N1/#filtering-and-projection."""
 
+from collections.abc import Callable, Iterator
 from functools import cmp_to_key
 from typing import Any
 
@@ -9,7 +10,7 @@ from profiles.fhirpath.errors import FHIRPathError
 from profiles.fhirpath.functions.registry import condition_form, form
 from profiles.fhirpath.functions.strings import text
 from profiles.fhirpath.syntax import Call, Node, Special, Unary
-from profiles.fhirpath.values import EMPTY, Items, identity, order, single, truth, type_of, unwrap
+from profiles.fhirpath.values import EMPTY, Items, bounded, identity, order, single, truth, type_of, unwrap
 
 MAX_REPEAT = 1_000_000
 MAX_ROUNDS = 2_000
@@ -60,11 +61,24 @@ class _Indexed(list[Any]):
         self.position = position
 
 
-def each(node: Node, items: Items) -> list[Items]:
-    """Every item as a `$this` of its own."""
-    if _uses(node, "index"):
-        return [_Indexed(item, index) for index, item in enumerate(items)]
-    return [[item] for item in items]
+Iteration = Callable[[Items, Environment], Iterator[Items]]
+
+
+def _iteration(node: Node) -> Iteration:
+    """How every item becomes a `$this` of its own, which knows its `$index` where the expression asks for it."""
+    return _numbered if _uses(node, "index") else _each
+
+
+def _each(items: Items, env: Environment) -> Iterator[Items]:
+    for item in items:
+        env.step()
+        yield [item]
+
+
+def _numbered(items: Items, env: Environment) -> Iterator[Items]:
+    for index, item in enumerate(items):
+        env.step()
+        yield _Indexed(item, index)
 
 
 def _condition(compiler: Compiler, node: Node) -> Condition:
@@ -80,21 +94,23 @@ def _projection(compiler: Compiler, node: Node) -> Closure:
 @form("where", least=1)
 def where(compiler: Compiler, call: Call, base: Closure) -> Closure:
     """`where(criteria)`."""
-    node = call.arguments[0]
-    criteria = _condition(compiler, node)
-    if _uses(node, "index"):
-        return lambda this, env: [one[0] for one in each(node, base(this, env)) if criteria(one, env)]
-    return lambda this, env: [item for item in base(this, env) if criteria([item], env)]
+    each, criteria = _iteration(call.arguments[0]), _condition(compiler, call.arguments[0])
+    return lambda this, env: [one[0] for one in each(base(this, env), env) if criteria(one, env)]
 
 
 @form("select", least=1)
 def select(compiler: Compiler, call: Call, base: Closure) -> Closure:
     """`select(projection)`."""
-    node = call.arguments[0]
-    projection = _projection(compiler, node)
-    if _uses(node, "index"):
-        return lambda this, env: [part for one in each(node, base(this, env)) for part in projection(one, env)]
-    return lambda this, env: [part for item in base(this, env) for part in projection([item], env)]
+    each, projection = _iteration(call.arguments[0]), _projection(compiler, call.arguments[0])
+
+    def run(this: Items, env: Environment) -> Items:
+        found: Items = []
+        for one in each(base(this, env), env):
+            found += bounded(projection(one, env))
+            bounded(found)
+        return found
+
+    return run
 
 
 @condition_form("exists", most=1)
@@ -102,17 +118,15 @@ def exists(compiler: Compiler, call: Call, base: Closure) -> Condition:
     """`exists([criteria])`."""
     if not call.arguments:
         return lambda this, env: bool(base(this, env))
-    node = call.arguments[0]
-    criteria = _condition(compiler, node)
-    return lambda this, env: any(criteria(one, env) for one in each(node, base(this, env)))
+    each, criteria = _iteration(call.arguments[0]), _condition(compiler, call.arguments[0])
+    return lambda this, env: any(criteria(one, env) for one in each(base(this, env), env))
 
 
 @condition_form("all", least=1)
 def all_(compiler: Compiler, call: Call, base: Closure) -> Condition:
     """`all(criteria)`."""
-    node = call.arguments[0]
-    criteria = _condition(compiler, node)
-    return lambda this, env: all(criteria(one, env) for one in each(node, base(this, env)))
+    each, criteria = _iteration(call.arguments[0]), _condition(compiler, call.arguments[0])
+    return lambda this, env: all(criteria(one, env) for one in each(base(this, env), env))
 
 
 @form("repeat", least=1)
@@ -126,8 +140,8 @@ def repeat(compiler: Compiler, call: Call, base: Closure) -> Closure:
         pending = base(this, env)
         while pending:
             found: Items = []
-            for item in pending:
-                for part in projection([item], env):
+            for one in _each(pending, env):
+                for part in projection(one, env):
                     key = id(part[0]) if part.__class__ is tuple and part[0].__class__ is dict else identity(part)
                     if key not in seen:
                         seen[key] = part
@@ -151,11 +165,14 @@ def repeat_all(compiler: Compiler, call: Call, base: Closure) -> Closure:
         rounds = 0
         pending = base(this, env)
         while pending:
-            pending = [part for item in pending for part in projection([item], env)]
-            gathered += pending
+            found: Items = []
             rounds += 1
-            if len(gathered) > MAX_REPEAT or rounds > MAX_ROUNDS:
-                raise FHIRPathError("repeatAll() does not come to an end").at(call.place)
+            for one in _each(pending, env):
+                found += projection(one, env)
+                if len(gathered) + len(found) > MAX_REPEAT or rounds > MAX_ROUNDS:
+                    raise FHIRPathError("repeatAll() does not come to an end").at(call.place)
+            gathered += found
+            pending = found
         return gathered
 
     return run
@@ -164,8 +181,7 @@ def repeat_all(compiler: Compiler, call: Call, base: Closure) -> Closure:
 @form("aggregate", least=1, most=2)
 def aggregate(compiler: Compiler, call: Call, base: Closure) -> Closure:
     """`aggregate(aggregator[, init])`, with `$total`."""
-    node = call.arguments[0]
-    step = _projection(compiler, node)
+    each, step = _iteration(call.arguments[0]), _projection(compiler, call.arguments[0])
     begin = compiler.items(call.arguments[1]) if len(call.arguments) > 1 else (lambda this, env: EMPTY)
 
     def run(this: Items, env: Environment) -> Items:
@@ -173,7 +189,7 @@ def aggregate(compiler: Compiler, call: Call, base: Closure) -> Closure:
         try:
             items = base(this, env)
             env.total = begin(this, env)
-            for one in each(node, items):
+            for one in each(items, env):
                 env.total = step(one, env)
             return env.total
         finally:
@@ -219,9 +235,10 @@ def sort(compiler: Compiler, call: Call, base: Closure) -> Closure:
     keys = keys or [(lambda this, env: this, 1)]
 
     def run(this: Items, env: Environment) -> Items:
-        rows = [([single(key([item], env)) for key, _ in keys], item) for item in base(this, env)]
+        rows = [([single(key(one, env)) for key, _ in keys], one[0]) for one in _each(base(this, env), env)]
 
         def compare(a: Any, b: Any) -> int:
+            env.step()
             for (_, direction), x, y in zip(keys, a[0], b[0], strict=True):
                 if x is None or y is None:
                     if x is not y:
@@ -269,7 +286,9 @@ def trace(compiler: Compiler, call: Call, base: Closure) -> Closure:
         items = base(this, env)
         told = env.host("trace")
         if told is not None:
-            shown = items if projection is None else [part for item in items for part in projection([item], env)]
+            shown = (
+                items if projection is None else [part for one in _each(items, env) for part in projection(one, env)]
+            )
             told(single(name(this, env)), unwrap(shown))
         return items
 

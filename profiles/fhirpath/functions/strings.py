@@ -7,11 +7,9 @@ from typing import Any
 from profiles.fhirpath.errors import FHIRPathError
 from profiles.fhirpath.functions.registry import function, truth_function
 from profiles.fhirpath.regex import pattern
-from profiles.fhirpath.values import EMPTY, Items, single, type_of
+from profiles.fhirpath.values import EMPTY, Items, bounded_text, single, type_of
 
 _JSON_ESCAPE = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+|\\.")
-MAX_RESULT = 10_000_000
-"""Characters that replacing may produce."""
 
 
 def text(items: Items) -> str | None:
@@ -128,7 +126,9 @@ def join(items: Items, separator: Items = EMPTY) -> Items:
     """`join([separator])`."""
     if not items:
         return EMPTY
-    return [(text(separator) or "").join(value for item in items if (value := text([item])) is not None)]
+    between, parts = text(separator) or "", [value for item in items if (value := text([item])) is not None]
+    bounded_text(sum(map(len, parts)) + len(between) * len(parts))
+    return [between.join(parts)]
 
 
 @function("replace", least=2)
@@ -138,8 +138,7 @@ def replace(items: Items, part: Items, substitution: Items) -> Items:
     if not found:
         return EMPTY
     value, old, new = found
-    if (len(value) + 1) * len(new) > MAX_RESULT:
-        raise FHIRPathError("the result of replace() would be too long")
+    bounded_text((len(value) + 1) * len(new))
     if not old:
         return ["".join(f"{new}{char}" for char in value) + new]
     return [value.replace(old, new)]
@@ -152,8 +151,7 @@ def replace_matches(items: Items, regex: Items, substitution: Items, flags: Item
     if not found:
         return EMPTY
     value, old, new = found
-    if (len(value) + 1) * len(new) > MAX_RESULT:
-        raise FHIRPathError("the result of replaceMatches() would be too long")
+    bounded_text((len(value) + 1) * len(new))
     return [pattern(old, text(flags) or "").replace(value, new) if old else value]
 
 
@@ -163,10 +161,15 @@ def _coded(items: Items, coding: Items, table: dict[str, Callable[[str], str]]) 
         return EMPTY
     if found[1] not in table:
         raise FHIRPathError(f"there is no {found[1]!r}; there are {', '.join(table)}")
+    bounded_text(_LONGEST * len(found[0]))
     try:
         return [table[found[1]](found[0])]
     except ValueError:  # binascii.Error is one too
         return EMPTY
+
+
+_LONGEST = 6
+"""Characters that one may become: `&quot;`, and as many bytes in hexadecimal."""
 
 
 def _base64(value: str) -> str:

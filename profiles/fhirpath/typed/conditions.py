@@ -259,7 +259,8 @@ def _there(c: Conditions, node: Call, me: Value) -> Value:
 
 def _exceptions(c: Conditions, node: Call, me: Value) -> Value:
     each = c.names.each(c.base(node, me))
-    return each.only(f"not ({c.truth(node.arguments[0], each.item, True)})")
+    with c.iterating():
+        return each.only(f"not ({c.truth(node.arguments[0], each.item, True)})")
 
 
 _SOUGHT: dict[str, tuple[Callable[[Conditions, Call, Value], Value], bool]] = {

@@ -10,15 +10,18 @@ from typing import Any
 from profiles.fhirpath import temporal
 from profiles.fhirpath.environment import Environment
 from profiles.fhirpath.functions.conversions import to_integer, to_text
-from profiles.fhirpath.functions.strings import MAX_RESULT
 from profiles.fhirpath.model import fhir_type, type_of_resource
 from profiles.fhirpath.operators import fit
 from profiles.fhirpath.quantity import from_fhir
 from profiles.fhirpath.regex import pattern
-from profiles.fhirpath.values import _CONVERTERS, equal, identity, order
+from profiles.fhirpath.values import _CONVERTERS, MAX_TEXT, equal, identity, order
 
 FEW = 16
 """Values that are compared with each other rather than hashed."""
+
+
+MANY = 200
+"""Values that generated code goes over again and again."""
 
 
 class Bail(Exception):
@@ -54,6 +57,13 @@ def fp_many(owner: dict[str, Any], key: str) -> list[Any]:
     if value.__class__ is not list:
         raise Bail
     return value
+
+
+def fp_few(values: list[Any]) -> list[Any]:
+    """A list that is gone over for each item of another; Bail where that could take too long."""
+    if len(values) > MANY:
+        raise Bail
+    return values
 
 
 def fp_pick(owner: dict[str, Any], keys: tuple[str, ...]) -> Any:
@@ -292,8 +302,11 @@ def fp_to_integer(value: Any) -> int | None:
 
 
 def fp_join(a: Any, b: Any) -> str:
-    """`&` of two texts."""
-    return (fp_text(a) or "") + (fp_text(b) or "")
+    """`&` of two texts; Bail where the result could be too long."""
+    joined: str = (fp_text(a) or "") + (fp_text(b) or "")
+    if len(joined) > MAX_TEXT:
+        raise Bail
+    return joined
 
 
 def fp_upper(value: Any) -> Any:
@@ -315,7 +328,7 @@ def fp_replace(value: Any, old: str, new: str) -> Any:
     """`replace()` of a text that is not empty; Bail where the result could be too long."""
     if value is None:
         return None
-    if (len(value) + 1) * len(new) > MAX_RESULT:
+    if (len(value) + 1) * len(new) > MAX_TEXT:
         raise Bail
     return value.replace(old, new)
 
@@ -331,8 +344,11 @@ def fp_split(value: Any, separator: str) -> list[str]:
 
 
 def fp_join_all(values: list[Any], separator: str) -> str | None:
-    """`join()`."""
-    return separator.join([value for value in values if value is not None]) if values else None
+    """`join()`; Bail where the result could be too long."""
+    parts = [value for value in values if value is not None]
+    if len(separator) * len(parts) > MAX_TEXT:
+        raise Bail
+    return separator.join(parts) if values else None
 
 
 def fp_written(value: Any) -> str | None:

@@ -1,6 +1,7 @@
 """Generated Python for what yields items: paths, filters, projections."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +49,22 @@ class Paths:
     ) -> None:
         self.root, self.resource, self.root_resource, self.names = root, resource, root_resource, names
         self.constant = constant
+        self._depth = 0
+
+    @contextmanager
+    def iterating(self) -> Iterator[None]:
+        """Within it an expression is written that is evaluated for each item."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+
+    def again(self, outside: Value) -> Value:
+        """What is outside of the items that are gone over: once for each of them is enough."""
+        if self._depth > 1:
+            raise Untypable
+        return replace(outside, again=bool(self._depth))
 
     def truth(self, node: Node, me: Value, want: bool) -> str:
         """The Python condition that the node is true (or, with `want` False, false)."""
@@ -107,6 +124,10 @@ class Paths:
             source = (
                 f"({owner}[{key!r}] if {key!r} in {owner} and '_{key}' not in {owner} else fp_many({owner}, {key!r}))"
             )
+        if base.again:
+            if base.clauses:
+                raise Untypable
+            source = f"fp_few({source})"
         found = each.then(item, type_, f"for {item} in {source}")
         if base.clauses:
             return found
@@ -146,14 +167,16 @@ class Paths:
         if value.code == "None":
             return value
         each = self.names.each(value)
-        return each.only(self.truth(criteria, each.item, True))
+        with self.iterating():
+            return each.only(self.truth(criteria, each.item, True))
 
     def select(self, value: Value, projection: Node) -> Value:
         """The items of a projection of each item."""
         if value.code == "None":
             return value
         each = self.names.each(value)
-        part = self.value(projection, each.item)
+        with self.iterating():
+            part = self.value(projection, each.item)
         if part.clauses or part.present is not None:
             return replace(_within(each, part), constant=None)
         name = self.names.new()
@@ -182,7 +205,7 @@ class Paths:
 def _within(base: Value, found: Value) -> Value:
     """What each of the base's items has: `found` itself for a single base, else where it is present."""
     if not base.clauses:
-        return found
+        return replace(found, again=base.again)
     condition = (f"if {found.present}",) if found.present and not found.clauses else ()
     return replace(found, clauses=(*base.clauses, *condition, *found.clauses), present=None, guard=base.guard)
 
@@ -208,12 +231,12 @@ def _literal(paths: Paths, node: Literal, me: Value) -> Value:
 
 def _external(paths: Paths, node: External, me: Value) -> Value:
     if node.name == "context":
-        return paths.root
+        return paths.again(paths.root)
     if node.name == "resource":
         known = paths.root.type if paths.root.type is not None and paths.root.type.is_resource else None
-        return Value(paths.resource, known or _resource_of(paths.root.type))
+        return paths.again(Value(paths.resource, known or _resource_of(paths.root.type)))
     if node.name == "rootResource":
-        return Value(paths.root_resource, fhir_type("DomainResource"))
+        return paths.again(Value(paths.root_resource, fhir_type("DomainResource")))
     if node.name in SYSTEMS:
         text = SYSTEMS[node.name]
         return system("String", repr(text), constant=text, present="True")

@@ -32,7 +32,7 @@ class Value:
     `[code clauses]`. `present` is a condition that something exists (asked of the keys, so that a primitive
     with only extensions exists). `choice` is an element whose type is not narrowed yet, of the object that `owner`
     gives; `type` is None then. `constant` is a literal's value. `guard` is a condition without which there are no
-    items, cheap to ask before clauses are run.
+    items, cheap to ask before clauses are run. `again` marks what is gone over for each of other items.
     """
 
     code: str
@@ -43,6 +43,7 @@ class Value:
     owner: str = ""
     constant: object = None
     guard: str | None = None
+    again: bool = False
 
     @property
     def kind(self) -> str:
@@ -90,7 +91,7 @@ class Value:
 
     def then(self, code: str, type_: Type | None, *clauses: str) -> "Value":
         """What each of the items leads to: the same comprehension with more clauses."""
-        return Value(code, type_, (*self.clauses, *clauses), guard=self.guard)
+        return Value(code, type_, (*self.clauses, *clauses), guard=self.guard, again=self.again)
 
     def at(self, position: int) -> "Value":
         """The item at a place."""

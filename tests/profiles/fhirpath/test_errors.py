@@ -1,11 +1,12 @@
 """Bad expressions are told with their place; hostile ones cost bounded time and depth."""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from profiles.fhirpath import FHIRPathError, compile, evaluate
+from profiles.fhirpath import FHIRPathError, compile, environment, evaluate
 
 SYNTAX = [
     ("", 1, 1, "the end"),
@@ -220,6 +221,60 @@ def test_numbers_beyond_reason_cost_no_memory() -> None:
 def test_endless_repetition_ends() -> None:
     with pytest.raises(FHIRPathError, match="repeatAll"):
         evaluate("(1).repeatAll($this | $this)", {})
+
+
+GROWING = [
+    "%many.select(%many.select(%many))",
+    "%many.aggregate($total.combine($total), 1)",
+    "%many.aggregate($total & $total, 'ab')",
+    "%many.aggregate($total + $total, 'ab')",
+    "%many.repeatAll(%many)",
+    "1.repeat($this + 1)",
+    "'aaaaaaaaaa'" + ".encode('hex')" * 60,
+    "%many.join('" + "x" * 90_000 + "')",
+]
+
+
+@pytest.mark.parametrize("expression", GROWING, ids=lambda text: text[:40])
+def test_what_grows_without_bounds_is_refused(expression: str) -> None:
+    with pytest.raises(FHIRPathError, match=r"more than|come to an end"):
+        evaluate(expression, {}, many=[str(n) for n in range(3_000)])
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "entry.all(%resource.entry.all(%resource.entry.all(fullUrl != 'x')))",
+        "entry.where(%resource.entry.exists(fullUrl = 'x')).empty()",
+        "entry.select(%context.descendants().count()).sort()",
+    ],
+)
+@pytest.mark.parametrize("type_", [None, "Bundle"])
+def test_a_join_without_end_is_given_up(expression: str, type_: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "MAX_SECONDS", 0.05)
+    bundle = {"resourceType": "Bundle", "entry": [{"fullUrl": f"urn:{n}"} for n in range(3_000)]}
+    compiled = compile(expression, type_)
+    for _ in range(3):
+        with pytest.raises(FHIRPathError, match="seconds"):
+            compiled(bundle)
+
+
+def test_one_expression_serves_many_threads_and_itself(patient: dict[str, Any]) -> None:
+    expression = "name.where($index = %n).select(defineVariable('f', family).select(%f & gender.ask()))"
+    inner = compile("name[0].given.first()", "Patient")
+
+    def ask(focus: list[Any]) -> list[Any]:
+        return inner(patient)
+
+    compiled = compile(expression, None, {"ask": ask})
+
+    def run(n: int) -> list[Any]:
+        names = [{"family": f"f{n}-{k}"} for k in range(5)]
+        return compiled({"resourceType": "Patient", "name": names}, n=n % 5)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(run, range(400)))
+    assert found == [[f"f{n}-{n % 5}Siti"] for n in range(400)]
 
 
 def test_distinct_is_not_quadratic() -> None:
