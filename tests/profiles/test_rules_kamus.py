@@ -118,6 +118,50 @@ def test_every_code_system_of_the_book_is_taken(rule: Rule) -> None:
     assert _urls(rule) - taken <= set(families)
 
 
+WITHOUT_THE_BOOK = {
+    ("10297", "kk:icd-10-mm"): "the twin of icd-10-pm, which is used",
+    ("10349", "kk:smallest-logistic-unit"): "as in 10852, the dose that is given",
+    ("10357", "kk:smallest-logistic-unit"): "as in 10852, the dose that is given",
+    ("10416", "SCT"): "the ministry's page on Observation names it",
+    ("10636", "hl7:paymentstatus"): "what HL7 calls the system that the book spells payment-status",
+    ("10665", "ICD10"): "answers of registries; 10283 lists the others",
+    ("10665", "UCUM"): "answers of registries; 10283 lists the others",
+    ("10934", "kk:clinical-speciality"): "the ministry's own list of specialties",
+}
+
+
+@cache
+def _seen() -> dict[str, list[str]]:
+    """Element → the code systems that the ministry's examples use there."""
+    rows = msgspec.json.decode((SAMPLES / "observed_codes_by_element.json").read_bytes())
+    return {path.removesuffix(".coding"): list(systems) for path, systems in rows.items()}
+
+
+def _used(rule: Rule) -> set[str]:
+    found: set[str] = set()
+    for element in rule.elements:
+        plain = re.sub(r":[A-Za-z]+|\.X", "", element)
+        inner = f".contained.{plain}" if rule.resource == "Medication" else "-"
+        for path, systems in _seen().items():
+            if path == f"{rule.resource}.{plain}" or path.endswith(inner):
+                found.update(systems)
+    return found
+
+
+def test_no_code_system_is_taken_that_neither_the_book_nor_the_examples_have() -> None:
+    misspelt = {wrong: url(right) for wrong, right in table("systems")["misspelt"].items()}
+    beyond = set()
+    for rule in JUDGED:
+        known = _urls(rule) | _used(rule)
+        if rule.number == "10665":
+            known |= set(_book()["10283"]["terminology"].split())
+        known |= {misspelt[each] for each in known & set(misspelt)}
+        for name in rule.args.get("systems", ()) if rule.check in ("coding", "unit") else ():
+            if url(name) not in known and not name.startswith("kk:locationServiceClass-"):
+                beyond.add((rule.number, name))
+    assert beyond == set(WITHOUT_THE_BOOK)
+
+
 @each("code")
 def test_the_list_of_codes_is_the_one_that_the_book_names(rule: Rule) -> None:
     same = {"request-intent": "care-plan-intent", "codesystem-history-status.html": "history-status"}
