@@ -112,6 +112,13 @@ def test_a_reference_within_a_transaction_must_lead_to_an_entry() -> None:
     assert _numbers(bundle) == {"10162"}
 
 
+@pytest.mark.parametrize("resource", [None, [], "Encounter", {}, {"resourceType": ["Encounter"]}, {"resourceType": 1}])
+def test_an_entry_that_holds_no_resource_is_passed_over(resource: object) -> None:
+    bundle = base("Bundle")
+    bundle["entry"][0]["resource"] = resource
+    assert RULES.judge(bundle, NOW) == []
+
+
 def test_part_of_operational_status_may_not_be_patched() -> None:
     [issue] = RULES.judge_patch("Location", [{"op": "replace", "path": "/operationalStatus/code", "value": "O"}])
     assert issue.rule == "10171"

@@ -100,6 +100,7 @@ def test_the_message_says_what_may_follow() -> None:
 def test_an_emergency_that_became_a_stay_keeps_its_triage() -> None:
     assert said(visit("arrived triaged in-progress finished", "IMP")) != {}
     assert said(visit("arrived triaged in-progress finished", "IMP", "EMER")) == {}
+    assert set(said(visit("arrived triaged arrived", "IMP", "EMER"))) == {"encounter-status-path"}
 
 
 def test_every_status_of_r4_has_its_place_in_each_path() -> None:

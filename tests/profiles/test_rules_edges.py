@@ -30,6 +30,7 @@ def _instants(rule: Rule) -> Iterator[Case]:
     yield "2025-03-04T02:10:00+00:00", None
     yield "2025-03-04T02:10:00Z", None
     yield f"{after}+00:00", None
+    yield f"{after}Z", None
     yield "2014-06-02T23:59:59+00:00", "error"
     yield "2025-03-04T09:10:00+07:00", "warning" if rule.args.get("offset") else "error"
     yield "2025-03-04", None if rule.args.get("dates") else "error"
@@ -118,6 +119,7 @@ def _concepts(rule: Rule) -> Iterator[Case]:
         first = first or coding
         yield {"coding": [coding]}, severity
         yield {"coding": [first, coding]}, severity
+        yield coding, severity  # where the element is a Coding
     yield {"text": "teks saja"}, "error" if rule.args.get("required") else None
 
 
@@ -145,6 +147,7 @@ CASES: dict[str, Any] = {
         ({"value": 5}, "error"),
         ({"value": "5", "currency": "IDR"}, "error"),
     ],
+    "pattern": lambda rule: [("https://fhir.kemkes.go.id/Questionnaire/Q0007", None), ("Q0007", "error"), (7, "error")],
     "required": lambda rule: [("", "error"), ("  ", "error")],
 }
 

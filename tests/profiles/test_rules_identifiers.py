@@ -110,6 +110,12 @@ def test_the_message_names_the_senders_organisation_and_the_setting() -> None:
     [issue] = RULES.judge(visit, NOW)
     assert OWN in issue.text("id")
     assert "organization_id" in issue.fix("id")
+    visit["identifier"][0]["system"] = "https://rs.example.org/kunjungan"
+    [issue] = RULES.judge(visit, NOW)
+    assert f"{SYS}encounter/{OWN}, " in issue.fix("id")
+    assert "http://terminology.kemkes.go.id/CodeSystem/episodeofcare/ANC" in issue.fix("id")
+    [issue] = Rules().judge(visit, NOW)
+    assert f"{SYS}encounter/<organization_id>" in issue.fix("en")
 
 
 def test_an_identifier_without_a_value_is_reported_where_it_stands() -> None:
