@@ -26,6 +26,12 @@ from unnest($2::text[], $3::text[]) as asked (type, id)
 join resource r on r.facility = $1 and r.type = asked.type and r.id = asked.id
 where not r.deleted"""
 
+READ_ALL = f"""
+select {VERSION}
+from resource r join resource_version v on v.resource = r.key and v.version = r.version
+where r.facility = $1 and r.type = $2 and r.id = any((select $3::text[])::text[])"""
+"""The inner select hides how many ids there are from the planner, which else would plan each call anew."""
+
 READ_VERSION = f"""
 select {VERSION}
 from resource r join resource_version v on v.resource = r.key and v.version = $4
@@ -98,7 +104,7 @@ def version_of(facility: str, row: Any) -> Version:
 async def read(connection: Connection, place: Place, type: str, id: str) -> Version:
     """The current version. Raises NotFound, Gone."""
     row = await connection.fetchrow(READ, place.number, type, id)
-    return _there(place, row, f"{type}/{id}")
+    return there(place, row, f"{type}/{id}")
 
 
 async def existing(connection: Connection, place: Place, references: Sequence[str]) -> frozenset[str]:
@@ -111,16 +117,17 @@ async def existing(connection: Connection, place: Place, references: Sequence[st
 async def read_version(connection: Connection, place: Place, type: str, id: str, version: int) -> Version:
     """One version. Raises NotFound, or Gone where that version is the deletion."""
     row = await connection.fetchrow(READ_VERSION, place.number, type, id, version)
-    return _there(place, row, f"{type}/{id}/_history/{version}")
+    return there(place, row, f"{type}/{id}/_history/{version}")
 
 
 async def read_at(connection: Connection, place: Place, type: str, id: str, at: datetime) -> Version:
     """The version that was current at an instant. Raises NotFound, Gone."""
     row = await connection.fetchrow(READ_AT, place.number, type, id, at)
-    return _there(place, row, f"{type}/{id}")
+    return there(place, row, f"{type}/{id}")
 
 
-def _there(place: Place, row: Any, reference: str) -> Version:
+def there(place: Place, row: Any, reference: str) -> Version:
+    """The version of a row. Raises NotFound where there is none, Gone where it is a deletion."""
     if row is None:
         raise NotFound(f"{reference} does not exist")
     version = version_of(place.slug, row)

@@ -26,6 +26,7 @@ from .search.query import Search
 from .search.run import numbers, run
 from .search.syntax import named_types, parse
 from .selection import Selection, Snapshot
+from .together import Reads
 from .visit import gather
 from .write import Committer, Head, Heads, head_row, heads, new_id, plan, validation_row, version_row
 
@@ -49,6 +50,7 @@ class Store:
         self._pool = Pool(database.url, CONNECTIONS)
         # How common a value is decides how a search with several is best done: it is planned each time.
         self._planned = Pool(database.url, SEARCHES, plan_cache_mode="force_custom_plan")
+        self._reads = Reads(self._pool.connection, settings.request_timeout_s)
         self._committer = Committer(self._pool.connection)
         self._keys = Keys()
         self._index = index
@@ -161,8 +163,8 @@ class Store:
 
     async def read(self, facility: str, type: str, id: str) -> Version:
         """The current version. Raises NotFound, Gone."""
-        async with self._pool.connection() as connection:
-            return await read.read(connection, self._facilities[facility], type, id)
+        place = self._facilities[facility]
+        return read.there(place, await self._reads.row(place, type, id), f"{type}/{id}")
 
     async def existing(self, facility: str, references: Sequence[str]) -> frozenset[str]:
         """Those of the references (`Type/id`) that are stored and not deleted."""

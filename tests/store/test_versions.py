@@ -10,6 +10,7 @@ from gateway.store import (
     NotFound,
     PreconditionFailed,
     Store,
+    StoreUnavailable,
     UnknownFacility,
     Version,
     VersionConflict,
@@ -176,6 +177,32 @@ async def test_no_read_crosses_from_one_facility_to_another(store: Store) -> Non
     assert (await store.read(HERE, "Patient", mine.id)).content == mine.content
     with pytest.raises(UnknownFacility):
         await store.read("rs-tidak-ada", "Patient", mine.id)
+
+
+async def test_reads_asked_for_at_once_are_each_answered_with_their_own(store: Store) -> None:
+    kept = [await created(store, patient(f"Keluarga {n}")) for n in range(5)]
+    [theirs] = await store.write(THERE, [Change.update(patient("Lain"), kept[0].id)])
+    lost = await created(store, patient())
+    await store.write(HERE, [Change.delete("Patient", lost.id)])
+    asked = [*kept, kept[0], lost]
+    reading = [asyncio.create_task(store.read(HERE, "Patient", version.id)) for version in asked]
+    none = asyncio.create_task(store.read(HERE, "Patient", "tidak-ada"))
+    other_type = asyncio.create_task(store.read(HERE, "Encounter", kept[0].id))
+    there = asyncio.create_task(store.read(THERE, "Patient", kept[0].id))
+    await asyncio.sleep(0)
+    reading[1].cancel()
+    answers = await asyncio.gather(*reading, none, other_type, there, return_exceptions=True)
+    assert [type(answer) for answer in answers[1::5]] == [asyncio.CancelledError, Gone]
+    assert [answers[n] for n in (0, 2, 3, 4, 5)] == [kept[n] for n in (0, 2, 3, 4, 0)]
+    assert [type(answer) for answer in answers[7:9]] == [NotFound, NotFound]
+    assert answers[9] == theirs
+
+
+async def test_readers_who_share_a_statement_share_its_failure(store: Store) -> None:
+    written = await created(store, patient())
+    await store._pool.close()
+    answers = await asyncio.gather(*(store.read(HERE, "Patient", written.id) for _ in range(3)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
 
 
 async def test_history_pages_do_not_move_when_others_write(store: Store) -> None:
