@@ -41,7 +41,8 @@ async def migrate(connection: Connection) -> tuple[str | None, str]:
         if found is not None and found > newest:
             raise SchemaMismatch(f"the database is at revision {found}, this version of gapura knows up to {newest}")
         if found != newest:
-            await connection.execute(_script(found))
+            async with connection.transaction():
+                await connection.execute(_script(found))
         return found, newest
     finally:
         await connection.execute("select pg_advisory_unlock($1)", LOCK)
@@ -56,4 +57,4 @@ def _script(found: str | None) -> str:
     config = Config(attributes={"script": script})
     config.set_main_option("script_location", str(MIGRATIONS))
     command.upgrade(config, f"{found}:head" if found else "head", sql=True)
-    return f"begin;\n{script.getvalue()}\ncommit;"
+    return script.getvalue()

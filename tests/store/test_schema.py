@@ -123,3 +123,11 @@ async def test_a_secret_in_the_database_url_is_no_program_argument(monkeypatch: 
     monkeypatch.setattr(database, "tool", tool)
     Database("postgresql://gapura:r%40hasia@db.contoh.id/gapura", None).tool("pg_dump")
     assert seen == {"arguments": ("--dbname=postgresql://gapura@db.contoh.id/gapura",), "password": "r@hasia"}
+
+
+async def test_a_migration_that_fails_says_why_and_leaves_nothing_of_it(store: Store) -> None:
+    async with store.connection() as connection:
+        await connection.execute("update alembic_version set version_num = '0007'")
+        with pytest.raises(asyncpg.DuplicateColumnError):
+            await migrate(connection)
+        assert await connection.fetchval("select version_num from alembic_version") == "0007"
