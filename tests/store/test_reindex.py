@@ -1,11 +1,15 @@
 """A site's own search parameters: usable once every resource has been read again, kept up by every write."""
 
 import asyncio
+from io import StringIO
 
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from gateway.settings import Settings
 from gateway.store import BadParameter, Change, Store
+from gateway.store.migrate import MIGRATIONS, head
 from gateway.store.rows import INDEXES
 from profiles.fhirjson import Resource
 
@@ -138,14 +142,23 @@ async def test_reading_again_changes_nothing_for_the_other_parameters(store: Sto
 async def test_a_database_from_before_is_read_again_at_the_next_start(store: Store, settings: Settings) -> None:
     await store.write(HERE, [Change.update({"resourceType": "Patient", "name": [{"text": "Budi"}]}, "budi")])
     async with store.connection() as connection:
-        await connection.execute("drop table reindexing; delete from text_index")
-        await connection.execute("update alembic_version set version_num = '0006'")
+        await connection.execute("delete from text_index")
+        await connection.execute(back_to("0006"))
     later = await Store.open(settings)
     try:
         await finished(later)
         assert await found(later, _content="budi") == ["budi"]
     finally:
         await later.close()
+
+
+def back_to(revision: str) -> str:
+    """The statements that undo every later migration."""
+    script = StringIO()
+    config = Config(attributes={"script": script})
+    config.set_main_option("script_location", str(MIGRATIONS))
+    command.downgrade(config, f"{head()}:{revision}", sql=True)
+    return script.getvalue()
 
 
 async def counted(store: Store) -> dict[str, int]:
