@@ -120,15 +120,42 @@ def _rest(browsers: bool, many: bool) -> dict[str, Any]:
             )
             if there
         ],
+        "searchParam": [
+            {"name": "_type", "type": "special", "documentation": "Types to search, separated by commas"},
+            *({"name": code, "definition": p["url"], "type": p["type"]} for code, p in _of_all().items()),
+        ],
         "operation": _operations(route for route in ROUTES if route.shape == route.code),
         "compartment": list(compartments().values()),
     }
+
+
+def _of_all() -> dict[str, Mapping[str, Any]]:
+    """The search parameters of every type."""
+    everywhere = set.intersection(*({*parameters(kind)} for kind in RESOURCE_TYPES))
+    return {code: search_parameters("Basic")[code] for code in sorted(everywhere)}
 
 
 def _operations(routes: Iterable[Any]) -> list[dict[str, str]]:
     """What the routes that are operations declare, each once."""
     named = {route.code[1:]: route.definition for route in routes if route.definition}
     return [{"name": name, "definition": definition} for name, definition in named.items()]
+
+
+@cache
+def _references(kind: str) -> list[str]:
+    """What `_include` may name of a type."""
+    return [f"{kind}:{code}" for code, one in sorted(parameters(kind).items()) if one.kind == "reference"]
+
+
+@cache
+def _pointing() -> dict[str, list[str]]:
+    """What `_revinclude` may name, by the type that is pointed to."""
+    found: dict[str, list[str]] = {kind: [] for kind in RESOURCE_TYPES}
+    for kind in sorted(RESOURCE_TYPES):
+        for written in _references(kind):
+            for target in parameters(kind)[written.partition(":")[2]].targets:
+                found[target].append(written)
+    return found
 
 
 INTERACTIONS = (
@@ -164,9 +191,14 @@ def _resource(kind: str, codes: list[str], many: bool) -> dict[str, Any]:
         "conditionalUpdate": may_change and "conditional-update" in codes,
         "conditionalDelete": ("multiple" if many else "single") if may_change else "not-supported",
         "referencePolicy": ["literal", "logical", "local"],
+        "searchInclude": ["*", *_references(kind)],
+        **({"searchRevInclude": pointing} if (pointing := _pointing()[kind]) else {}),
         "searchParam": [
-            {"name": code, "definition": definitions[code]["url"], "type": definitions[code]["type"]}
-            for code in sorted(parameters(kind))
+            *({"name": name, "type": "special"} for name in ("_has", "_list") if name != "_has" or pointing),
+            *(
+                {"name": code, "definition": definitions[code]["url"], "type": definitions[code]["type"]}
+                for code in sorted(parameters(kind))
+            ),
         ],
         "operation": _operations(route for route in here if may_change or route.letter not in ("u", "d")),
     }

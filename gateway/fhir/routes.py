@@ -145,12 +145,14 @@ def find(method: str, path: str) -> Address:
         raise FhirError("GF-107", value=second)
     if len(segments) == 4 and segments[2] == "_history":
         return Address(_route(method, "Type/id/_history/version", path), first, second, segments[3])
-    if len(segments) > 2 and segments[2][0] not in "_$" and first in compartments():
+    if len(segments) > 2 and segments[2][0] not in "_$":
         return _in_compartment(method, path, *segments)
     return Address(_route(method, "/".join(("Type", "id", *segments[2:])), path, first), first, second)
 
 
 def _in_compartment(method: str, path: str, name: str, identity: str, member: str, *rest: str) -> Address:
+    if name not in compartments():
+        raise FhirError("GF-102", path=f"/{path}")
     if member == "*":
         kind = ""
     else:

@@ -69,7 +69,8 @@ async def test_pages_stay_in_the_compartment(client: httpx.AsyncClient) -> None:
 
 async def test_what_is_no_compartment_is_said(client: httpx.AsyncClient) -> None:
     await stored(client)
-    error(await client.get("/Organization/rs/Patient"), 404, "GF-102")
+    for address in ("/Organization/rs/Patient", "/Organization/rs/*", "/Organization/rs/Member", "/Patient/wulan/d1"):
+        error(await client.get(address), 404, "GF-102")
     error(await client.get("/Patient/wulan/Conditio"), 404, "GF-101")
     error(await client.get("/Patient/wulan/Condition/d1"), 404, "GF-102")
     issue = error(await client.get("/Patient/wulan/Organization"), 400, "GF-401")
