@@ -124,3 +124,19 @@ async def test_no_search_by_one_parameter_reads_a_whole_table(grown: Store) -> N
             if read := scans(plan[0]["Plan"]):
                 whole[f"{type}?{query}"] = read
     assert whole == {}
+
+
+PLANNED = """
+select custom_plans from pg_prepared_statements
+where statement like '%distinct on (v.resource)%' and statement not like '%pg_prepared%'"""
+OFTEN = 20
+
+
+async def test_what_is_included_is_not_planned_anew_with_every_search(grown: Store) -> None:
+    async with grown.transaction(HERE) as transaction:
+        for _ in range(OFTEN):
+            await transaction.search("Observation", [("_id", "id-6"), ("_include", "Observation:subject")])
+            await transaction.search("Patient", [("_id", "id-10"), ("_revinclude", "Observation:subject")])
+        planned = [row[0] for row in await transaction.connection.fetch(PLANNED)]
+    assert len(planned) == 2
+    assert max(planned) < OFTEN
