@@ -344,3 +344,20 @@ async def test_an_operation_takes_its_parameters_from_a_form(client: httpx.Async
     error(await client.post("/CodeSystem/$lookup", content=b"\xff=1", headers=form), 400, "GF-106")
     mixed = await client.post(f"/CodeSystem/$lookup?system={SYSTEM}", data={"code": "melati"}, headers=form)
     assert mixed.json() == answer.json()
+
+
+async def test_an_expansion_knows_codes_that_are_no_longer_used(client: httpx.AsyncClient) -> None:
+    system = ward()
+    system["concept"][1]["property"] = [{"code": "inactive", "valueBoolean": True}]
+    system["concept"][0]["concept"][1]["property"] = [{"code": "status", "valueCode": "retired"}]
+    system["property"] += [{"code": "inactive", "type": "boolean"}, {"code": "status", "type": "code"}]
+    for resource in (system, wards()):
+        await create(client, resource)
+    every = (await client.get(f"/ValueSet/$expand?url={SET}&excludeNested=true")).json()["expansion"]
+    assert {one["code"]: one.get("inactive") for one in every["contains"]} == {
+        **{"inpatient": None, "melati": None},
+        **{"icu": True, "clinic": True},
+    }
+    active = (await client.get(f"/ValueSet/$expand?url={SET}&activeOnly=true&count=1")).json()["expansion"]
+    assert (active["total"], active["contains"][0]["code"]) == (2, "inpatient")
+    assert {"name": "activeOnly", "valueBoolean": True} in active["parameter"]
