@@ -9,6 +9,7 @@ import httpx
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from gateway import health
 from tests.fhir.support import error
 from tests.support.process import Served
 
@@ -46,7 +47,12 @@ async def test_schemathesis_finds_nothing_amiss(running: Served, tmp_path: Path)
 
 def test_it_describes_every_route(app: FastAPI) -> None:
     described: dict[str, Any] = app.openapi()
-    routes = {(one.path, method) for one in app.routes if isinstance(one, APIRoute) for method in one.methods}
+    routes = {
+        (one.path, method)
+        for one in (*app.routes, *health.router.routes)
+        if isinstance(one, APIRoute)
+        for method in one.methods
+    }
     operations = {(path, method.upper()) for path, row in described["paths"].items() for method in row}
     assert {(path, method) for path, method in routes if method != "HEAD"} == operations
     assert len(operations) >= 3
