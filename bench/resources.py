@@ -8,6 +8,7 @@ from typing import Any
 XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
 TEXT = {"status": "generated", "div": f"<div {XHTML}><p><b>Ringkasan</b></p><ul><li>satu</li><li>dua</li></ul></div>"}
 SNOMED, LOINC, UCUM = "http://snomed.info/sct", "http://loinc.org", "http://unitsofmeasure.org"
+KEMKES = "http://terminology.kemkes.go.id"
 THO = "http://terminology.hl7.org/CodeSystem/"
 
 Json = dict[str, Any]
@@ -176,14 +177,37 @@ UTC = {
 }
 
 
+def extension(name: str, *parts: Json) -> Json:
+    return {"url": f"https://fhir.kemkes.go.id/r4/StructureDefinition/{name}", "extension": list(parts)}
+
+
 def period(start: str, end: str) -> Json:
     return {"start": UTC[start], "end": UTC[end]}
 
 
+ADDRESS = extension(
+    "administrativeCode",
+    *(
+        {"url": name, "valueCode": code}
+        for name, code in (("province", "32"), ("city", "3271"), ("district", "327101"), ("village", "3271011001"))
+    ),
+)
+SERVICE_CLASS = extension(
+    "ServiceClass",
+    *(
+        {"url": name, "valueCodeableConcept": {"coding": [{"system": f"{KEMKES}/CodeSystem/{table}", "code": code}]}}
+        for name, table, code in (
+            ("value", "locationServiceClass-Outpatient", "reguler"),
+            ("upgradeClassIndicator", "locationUpgradeClass", "kelas-tetap"),
+        )
+    ),
+)
+
 WIRE: dict[str, Json] = {
-    "Patient": RECORD["Patient"],
+    "Patient": RECORD["Patient"] | {"address": [{**RECORD["Patient"]["address"][0], "extension": [ADDRESS]}]},
     "Encounter": RECORD["Encounter"]
     | {
+        "location": [{**RECORD["Encounter"]["location"][0], "extension": [SERVICE_CLASS]}],
         "period": period("start", "end"),
         "statusHistory": [
             {"status": "arrived", "period": period("start", "middle")},
@@ -205,4 +229,4 @@ WIRE: dict[str, Json] = {
         | {"validityPeriod": period("start", "later"), "performer": {"reference": "Organization/10000004"}},
     },
 }
-"""The same in the ministry's form: they break no rule."""
+"""The same in the ministry's form, with its extensions: they break no rule."""

@@ -45,11 +45,12 @@ class Contexts:
     def allow(self, definition: Json, where: Where, holder: Holder, found: "Found") -> bool:
         """True where one of the definition's contexts is this place; a definition without any may stand anywhere."""
         rows = definition.get("context")
-        if not rows or self._named(definition, where):
+        if not rows or self.names(definition, where):
             return True
         return any(found.has(row["expression"], holder) for row in rows if row["type"] == "fhirpath")
 
-    def _named(self, definition: Json, where: Where) -> bool:
+    def names(self, definition: Json, where: Where) -> bool:
+        """True where one of the definition's contexts names this place."""
         known = (str(definition["url"]), where)
         if known not in self._stands:
             if len(self._stands) >= MANY:

@@ -16,14 +16,16 @@ from profiles.validator.wording import Message
 
 Fast = Callable[[Any, Context], bool]
 Report = Callable[[Any, str, Context], None]
+Stands = Callable[[Any, str, Context], bool]
+"""Whether nothing is to be said of an extension of an element at a path."""
 
 
 class Engine:
     """Functions by type name or profile url, made from `definitions` and kept by `units`.
 
     `wordings`: what to say for the conditions that profiles state, by their keys. `noted`: the extensions of which the
-    fast pass takes note. `lenient`: a narrative of plain text is a doubt, no error. `codes`: the site's own
-    code tables.
+    fast pass takes note, unless `stands` finds nothing to say of them. `lenient`: a narrative of plain text is a doubt,
+    no error. `codes`: the site's own code tables.
     """
 
     def __init__(
@@ -32,11 +34,12 @@ class Engine:
         units: Units,
         wordings: Mapping[str, Message],
         noted: Container[str],
+        stands: Stands,
         lenient: bool,
         codes: CodeTables = NO_TABLES,
     ) -> None:
-        self.definitions, self._units, self.wordings, self._noted = definitions, units, wordings, noted
-        self.lenient = lenient
+        self.definitions, self._units, self.wordings, self.noted = definitions, units, wordings, noted
+        self._stands, self.lenient = stands, lenient
         self.codes = Codes(definitions, codes)
         self._loaded: dict[tuple[str, bool], Any] = {}
         self._profile_types: dict[str, str] = {}
@@ -101,7 +104,8 @@ class Engine:
         found = self._data_types.get(reports)
         if found is None:
             unit = "types.report" if reports else "types"
-            found = {**NAMESPACE, "KNOWN_EXTENSIONS": self._noted, **{each.name: {} for each in MEMORIES.values()}}
+            found = {**NAMESPACE, "KNOWN_EXTENSIONS": self.noted, "stands": self._stands}
+            found |= {each.name: {} for each in MEMORIES.values()}
             self._units.run(unit, lambda: base.data_types_source(self.definitions, reports), found)
             self._data_types[reports] = found
         return found

@@ -4,14 +4,14 @@ Source: https://hl7.org/fhir/R4/extensibility.html, https://hl7.org/fhir/R4/defi
 over resources in which the fast pass saw an extension that is worth looking at; time grows as the resource does.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
-from profiles.definitions import Definitions
+from profiles.definitions import RESOURCE_TYPES, Definitions
 from profiles.fhirjson import Resource
 from profiles.snapshot import with_snapshot
 from profiles.validator.context import Context
-from profiles.validator.contexts import Contexts, Found, Holder, Where, additions, broken
+from profiles.validator.contexts import MANY, Contexts, Found, Holder, Where, additions, broken
 from profiles.validator.tree import Place
 
 Json = dict[str, Any]
@@ -38,6 +38,38 @@ class Extensions:
         self._contexts = Contexts(definitions)
         self._steps: dict[tuple[Place, str], Where | None] = {}
         self._facts: dict[str, _Facts] = {}
+        self._usual: dict[tuple[str, str], _Usual | None] = {}
+
+    def stands(self, extension: Json, path: str, c: Context) -> bool:
+        """True where an extension of an object that R4 describes at `path` is as it should be; False says nothing."""
+        key = (extension["url"], path)
+        if key not in self._usual:
+            if len(self._usual) >= MANY:
+                self._usual.clear()
+            self._usual[key] = self._as_usual(*key, c)
+        usual = self._usual[key]
+        if usual is None:
+            return False
+        if usual.parts and any(
+            ":" not in part["url"] and part["url"] not in usual.parts for part in extension.get("extension", ())
+        ):
+            return False
+        doubtful, c.doubtful = c.doubtful, False
+        good = usual.fast is None or (usual.fast(extension, c) and not c.doubtful)
+        c.doubtful = doubtful
+        return good
+
+    def _as_usual(self, url: str, path: str, c: Context) -> "_Usual | None":
+        """What makes an extension good at a path whatever it stands in; None where more must be known of that."""
+        definition = self._definitions.structure(url) if ":" in url else None
+        if definition is None or definition["type"] != "Extension" or definition.get("contextInvariant"):
+            return None
+        facts, type_ = self._known(definition), path.partition(".")[0]
+        own = type_ if "." not in path else "BackboneElement"
+        where = Where(Place(self._definitions, type_, path), own, path if type_ in RESOURCE_TYPES else f"….{path}")
+        if facts.modifies or (definition.get("context") and not self._contexts.names(definition, where)):
+            return None
+        return _Usual(facts.parts, c.engine.profile_fast(url))
 
     def report(self, resource: Resource, path: str, c: Context) -> None:
         """Say what is wrong with the extensions of one resource, those within contained or entry resources apart."""
@@ -145,6 +177,13 @@ class Extensions:
             c.warn("extension-unknown", path, "Extension.url", url)
 
 
+class _Usual(NamedTuple):
+    """What an extension must be where it may stand: the names of its parts, the yes or no of its definition."""
+
+    parts: frozenset[str]
+    fast: Callable[[Any, Any], bool] | None
+
+
 class _Facts:
     """What a definition says of its extension as a whole: whether it modifies, and the names of its parts."""
 
@@ -152,7 +191,7 @@ class _Facts:
         elements = with_snapshot(definition, definitions.structure)["snapshot"]["element"]
         self.modifies = bool(elements[0].get("isModifier"))
         names = {e["fixedUri"] for e in elements if e["path"] == "Extension.extension.url" and "fixedUri" in e}
-        self.parts = names and names | set(additions(definition["url"]).get("parts", ()))
+        self.parts = frozenset(names and names | set(additions(definition["url"]).get("parts", ())))
 
 
 def _holder(value: Json, steps: Steps) -> Holder:

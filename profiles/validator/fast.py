@@ -28,9 +28,13 @@ class Memory(NamedTuple):
     sure: str
 
 
+_UNIT = ("system", "code", "unit")
 MEMORIES = {
     "Coding": Memory("CODINGS", ("system", "code", "display"), "c.knows(o)"),
-    "Quantity": Memory("UNITS", ("system", "code", "unit"), "c.measures(o)"),
+    "Quantity": Memory("QUANTITIES", _UNIT, "c.measures(o)"),
+    "SimpleQuantity": Memory("SIMPLE", _UNIT, "True"),
+    "Duration": Memory("DURATIONS", _UNIT, "True"),
+    "Age": Memory("AGES", _UNIT, "True"),
 }
 """Types whose objects say the same again and again."""
 
@@ -222,8 +226,11 @@ class Fast:
             s.line(f"if t not in {known} and (not t or not is_target({v}, {known}, c)): return False")
         else:
             s.line(f"if not f_{m.target}({v}, c): return False")
-            if m.type == "Extension" and not m.element["path"].startswith("Extension."):
-                s.line(f"if ':' not in {v}.get('url', ''): return False")
+            if m.type == "Extension" and it.name != "Extension":
+                s.line(f"if ':' not in {v}['url']: return False")
+            if m.key == "extension":
+                stands = f" and not stands({v}, {it.path!r}, c)" if it.name != "Extension" else ""
+                s.line(f"if {v}['url'] in KNOWN_EXTENSIONS{stands}: c.extended = True")
         if bound is not None:
             self._binding(bound, m, v)
         if m.type not in ("BackboneElement", "Element"):  # the function of a backbone element makes them
@@ -276,6 +283,5 @@ class Fast:
             s.line(f"if not c.accepts_{it.name}(o): return False")
         if it.name == "Extension":
             s.line("if ('extension' in o) == (c0 > 0): return False")
-            s.line("if o.get('url') in KNOWN_EXTENSIONS: c.extended = True")
         elif it.name == "Reference":
             s.line("if 'reference' in o and (t is True or 'type' in o) and not is_good_reference(o, c): return False")

@@ -115,17 +115,32 @@ class _Profile:
         if e["max"] == "0" and node.base["max"] != "0":
             s.line(f"if v is not None: {s.bad('forbidden', path, rule)}")
 
+    def _forbidden(self, node: Node, stem: str, allowed: set[str]) -> None:
+        """The types of a choice that are not allowed: asked for one by one only where there is one of them."""
+        s, rule = self.s, node.element["id"]
+        codes = [t["code"] for t in node.base.get("type", ()) if t["code"] not in allowed]
+        keys = {code: stem + code[0].upper() + code[1:] for code in codes}
+        if not keys:
+            return
+        with s.block(f"if not {s.constant(f'frozenset({sorted(keys.values())!r})')}.isdisjoint(o):"):
+            if not self.reports:
+                s.line("return False")
+                return
+            for code, key in keys.items():
+                path = f"p + '.{stem}.ofType({code})'"
+                bad = s.bad("type", path, rule, found=code, allowed=", ".join(sorted(allowed)) or "-")
+                s.line(f"if {key!r} in o: {bad}")
+
     def _choice(self, node: Node) -> None:
         """`value[x]`: which types there may be, and what each asks for."""
         s, e, rule = self.s, node.element, node.element["id"]
         stem = node.name[:-3]
-        allowed = {t["code"] for t in node.types}
+        allowed = {t["code"] for t in node.types} if e["max"] != "0" else set()
+        self._forbidden(node, stem, allowed)
         for type_ in node.base.get("type", ()):
             code = type_["code"]
             key, path = stem + code[0].upper() + code[1:], f"p + '.{stem}.ofType({code})'"
-            if code not in allowed or e["max"] == "0":
-                bad = s.bad("type", path, rule, found=code, allowed=", ".join(sorted(allowed)) or "-")
-                s.line(f"if {key!r} in o: {bad}")
+            if code not in allowed:
                 continue
             slice_ = next((x for x in node.slices.values() if any(t["code"] == code for t in x.types)), None)
             for each in (node, slice_):

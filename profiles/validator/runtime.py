@@ -46,8 +46,10 @@ def _is_companion(v: Any, valued: bool, c: Context) -> bool:
             if items.__class__ is not list or not items:
                 return False
             extension = c.engine.fast("Extension")
-            if not all(extension(item, c) and ":" in item.get("url", "") for item in items):
+            if not all(extension(item, c) and ":" in item["url"] for item in items):
                 return False
+            if any(item["url"] in c.engine.noted for item in items):
+                c.extended = True
         elif key != "id" or not satisfies("string", items):
             return False
     return True
@@ -86,7 +88,7 @@ def is_text(v: Any, c: Context) -> bool:
 
 def is_narrative(v: Any, c: Context) -> bool:
     """True for basic XHTML; with a doubt for what is forgivable, where the engine is lenient."""
-    if narrative.is_narrative(v):
+    if v.__class__ is str and (narrative.is_plain(v) or narrative.fault(v) is None):
         return True
     if c.engine.lenient and narrative.is_forgivable(v):
         c.doubtful = True

@@ -1,6 +1,6 @@
 """Saying what is wrong: from what stands there to an issue that names the mistake and what to write instead."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from difflib import get_close_matches
 from typing import Any, Protocol
 
@@ -33,6 +33,7 @@ class Engine(Protocol):
     wordings: Mapping[str, Message]
     definitions: Definitions
     lenient: bool
+    noted: Container[str]
     codes: Codes
 
     def fast(self, name: str) -> Callable[[Any, Any], bool]: ...

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from profiles.definitions import R4, RESOURCE_TYPES, Definitions
 from profiles.fhirjson import Resource, encode
+from profiles.indonesia import profile_of
 from profiles.tables import NO_TABLES, CodeTables
 from profiles.validator import sources
 from profiles.validator.bundle import Entries
@@ -52,9 +53,10 @@ class Validator:
         self._applied = INDONESIA in [item for item in given if isinstance(item, str)]
         digest = hashlib.sha256(b"".join(encode(resource) for resource in added)).digest() if added else b""
         noted: Container[str] = Everything() if strict else self.definitions.extensions()
-        self._engine = Engine(self.definitions, Units(digest), _wordings(added), noted, self._applied, codes)
         self._questionnaires = Questionnaires(self.definitions)
         self._extensions = Extensions(self.definitions, strict)
+        stands = self._extensions.stands
+        self._engine = Engine(self.definitions, Units(digest), _wordings(added), noted, stands, self._applied, codes)
 
     def accepts(self, resource: Resource) -> bool:
         """True where the base tier (R4 itself) finds no error. Says nothing else, and is fast."""
@@ -73,23 +75,28 @@ class Validator:
                 context.report_inner(resource, str(resource.get("resourceType", "Resource")), "Resource")
             if str(resource.get("resourceType")) in RESOURCE_TYPES:
                 context.tier, extended = "profile", context.extended or not good
-                for inner, path, within in _resources(resource, str(resource["resourceType"]), context):
-                    self._profiles(inner, path, within, profile if inner is resource else None)
-                    if inner["resourceType"] == "QuestionnaireResponse":
-                        self._questionnaires.report(inner, path, within)
-                    if extended:
-                        self._extensions.report(inner, path, within)
+                if extended or not _HOLDING.isdisjoint(resource):
+                    self._within(resource, context, profile, extended)
+                else:
+                    self._profiles(resource, resource["resourceType"], context, profile)
         except Enough:
             pass
         except RecursionError:
             issues.append(_note("depth", resource, "fatal", limit="…"))
-        if any(count > MOST_ISSUES for count in context.counts.values()):
-            issues.append(_note("enough", resource, "information", limit=MOST_ISSUES))
-        if len(issues) > 1:  # an extension is met by the slice of a profile and by its own definition
-            issues = list({(i.severity, i.rule, i.path, i.wording): i for i in issues}.values())
+        if issues:
+            issues = _told(issues, context, resource)
         if self._rules is not None:
             issues.extend(self._rules.judge(resource))
         return issues
+
+    def _within(self, resource: Resource, context: Context, profile: str | None, extended: bool) -> None:
+        """The profiles, answers and extensions of a resource and of all in it."""
+        for inner, path, within in _resources(resource, str(resource["resourceType"]), context):
+            self._profiles(inner, path, within, profile if inner is resource else None)
+            if inner["resourceType"] == "QuestionnaireResponse":
+                self._questionnaires.report(inner, path, within)
+            if extended:
+                self._extensions.report(inner, path, within)
 
     def _accepts(self, context: Context) -> bool:
         name = context.resource.get("resourceType")
@@ -103,32 +110,42 @@ class Validator:
 
     def _profiles(self, resource: Resource, path: str, context: Context, asked: str | None) -> None:
         """The profiles that one resource is held to: those it names, the one asked for, the shipped one of its type."""
-        for url in self._urls(resource, asked):
-            known = self._engine.profile_type(url)
-            if known is None:
-                context.warn("profile-unknown", f"{path}.meta.profile", "Resource.meta.profile", url)
-                continue
-            fast = self._engine.profile_fast(url)
-            context.doubtful = False
-            right = known == resource["resourceType"]
-            if not right or (fast is not None and (not fast(resource, context) or context.doubtful)):
-                context.profile(resource, url, path, "Resource.meta.profile")
-
-    def _urls(self, resource: Resource, asked: str | None) -> Iterator[str]:
-        urls: dict[str, None] = {}
-        meta = resource.get("meta")
-        named = meta.get("profile") if meta.__class__ is dict else None
-        if named.__class__ is list:
-            urls.update((url.partition("|")[0], None) for url in named if url.__class__ is str)
+        urls = dict.fromkeys(_named(resource["meta"])) if "meta" in resource else {}
         if asked is not None:
             urls[asked.partition("|")[0]] = None
-        if self._applied:
-            from profiles import indonesia
+        if self._applied and (shipped := profile_of(resource["resourceType"])) is not None:
+            urls[shipped] = None
+        for url in urls:
+            self._profile(resource, url, path, context)
 
-            shipped = indonesia.profile_of(resource["resourceType"])
-            if shipped is not None:
-                urls[shipped] = None
-        yield from urls
+    def _profile(self, resource: Resource, url: str, path: str, context: Context) -> None:
+        known = self._engine.profile_type(url)
+        if known is None:
+            context.warn("profile-unknown", f"{path}.meta.profile", "Resource.meta.profile", url)
+            return
+        fast = self._engine.profile_fast(url)
+        context.doubtful = False
+        right = known == resource["resourceType"]
+        if not right or (fast is not None and (not fast(resource, context) or context.doubtful)):
+            context.profile(resource, url, path, "Resource.meta.profile")
+
+
+def _named(meta: Any) -> Iterator[str]:
+    """The profiles that the meta of a resource says it conforms to."""
+    named = meta.get("profile") if meta.__class__ is dict else None
+    if named.__class__ is list:
+        yield from (url.partition("|")[0] for url in named if url.__class__ is str)
+
+
+def _told(issues: list[Issue], context: Context, resource: Resource) -> list[Issue]:
+    """The issues once each, for an extension is met by the slice of a profile and by its own definition."""
+    if any(count > MOST_ISSUES for count in context.counts.values()):
+        issues.append(_note("enough", resource, "information", limit=MOST_ISSUES))
+    return list({(i.severity, i.rule, i.path, i.wording): i for i in issues}.values())
+
+
+_HOLDING = frozenset({"contained", "entry", "parameter", "questionnaire"})
+"""Keys of what is judged beside the resource itself: resources within it, the form that it answers."""
 
 
 def _resources(resource: Resource, path: str, context: Context) -> Iterator[tuple[Resource, str, Context]]:

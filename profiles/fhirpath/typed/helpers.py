@@ -202,8 +202,10 @@ def fp_order_dates(a: Any, b: Any) -> int | None:
     """How two dates or dateTimes stand. Texts of one form in one zone stand as their characters do."""
     if a is None or b is None:
         return None
-    if len(a) == len(b) and (len(a) <= 10 or (len(a) > 19 and a[19:] == b[19:] and a[19] != ".")):
-        return int(a > b) - int(a < b)
+    length = len(a)
+    if length == len(b) and (length <= 10 or (length > 19 and a[19:] == b[19:])):
+        sign: int = (a > b) - (a < b)
+        return sign
     x, y = temporal.parse_datetime(a), temporal.parse_datetime(b)
     if x is None or y is None:
         raise Bail
