@@ -43,11 +43,11 @@ class FhirJsonError(ValueError):
         self.line, self.column = line, column
 
 
-def decode(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Resource:
+def decode(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, printable: bool = False) -> Resource:
     """Decode one JSON object.
 
-    Raises FhirJsonError for oversize input, invalid UTF-8 or JSON, duplicate keys, control characters, nesting deeper
-    than `max_depth`, and anything that is not an object.
+    Raises FhirJsonError for oversize input, invalid UTF-8 or JSON, duplicate keys, nesting deeper than `max_depth`,
+    anything that is not an object, and where it is to be `printable` for characters that FHIR's strings may not hold.
     """
     if len(raw) > max_bytes:
         raise FhirJsonError(f"{len(raw)} bytes are more than the limit of {max_bytes}")
@@ -59,9 +59,8 @@ def decode(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
         raise _explain(raw, error) from None
     if not isinstance(value, dict):
         raise FhirJsonError(f"expected a JSON object, found {type(value).__name__}", 1, 1)
-    if (b"\\u" in raw or b"\\b" in raw or b"\\f" in raw or b"\xef\xbf" in raw) and (found := _UNPRINTABLE.search(raw)):
-        what = "a string holds a character that FHIR does not allow"
-        raise FhirJsonError(what, *_place(raw, found.start(1) if found[1] else found.start()))
+    if printable:
+        _check_text(raw)
     if _may_repeat_a_key(raw, value):
         json.loads(raw, object_pairs_hook=_unique, parse_float=Decimal)
     return value
@@ -70,6 +69,14 @@ def decode(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
 def encode(value: Any) -> bytes:
     """Encode to compact JSON bytes; decimals are written with the digits they came with."""
     return _encoder.encode(value)
+
+
+def _check_text(raw: bytes) -> None:
+    # nearly every body has none of these bytes, which is found out at once
+    suspect = b"\\u" in raw or b"\\b" in raw or b"\\f" in raw or b"\xef\xbf" in raw
+    if suspect and (found := _UNPRINTABLE.search(raw)):
+        what = "a string holds a character that FHIR does not allow"
+        raise FhirJsonError(what, *_place(raw, found.start(1) if found[1] else found.start()))
 
 
 def _may_repeat_a_key(raw: bytes, value: Resource) -> bool:

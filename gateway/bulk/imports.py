@@ -149,7 +149,8 @@ class Importing:
         if len(content) > limit:
             raise FhirError("GF-304", limit=limit)
         try:
-            resource = fhirjson.decode(content, max_bytes=limit, max_depth=self._services.settings.max_json_depth)
+            depth = self._services.settings.max_json_depth
+            resource = fhirjson.decode(content, max_bytes=limit, max_depth=depth, printable=True)
         except fhirjson.FhirJsonError as bad:
             raise FhirError("GF-301", reason=str(bad)) from None
         type = resource.get("resourceType")

@@ -94,7 +94,9 @@ class Call:
             raise FhirError("GF-111", wanted="application/fhir+json")
         settings = self.services.settings
         try:
-            return fhirjson.decode(self.body, max_bytes=settings.max_body_bytes, max_depth=settings.max_json_depth)
+            return fhirjson.decode(
+                self.body, max_bytes=settings.max_body_bytes, max_depth=settings.max_json_depth, printable=True
+            )
         except fhirjson.FhirJsonError as bad:
             where = f" (line {bad.line}, column {bad.column})" if bad.line else ""
             raise FhirError("GF-301", reason=f"{bad}{where}") from None
