@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from msgspec import Raw
+
 from gateway.fhir.call import Call, Query
 from gateway.security.audit import instant
 from gateway.store import Version
@@ -74,9 +76,14 @@ def _url(address: str, query: Query) -> str:
 def _found(call: Call, version: Version, mode: str) -> dict[str, Any]:
     return {
         "fullUrl": f"{call.base}/{version.reference}",
-        "resource": call.shown(version.content),
+        "resource": _shown(call, version, mode),
         "search": {"mode": mode},
     }
+
+
+def _shown(call: Call, version: Version, mode: str) -> Any:
+    """As the caller asked to see it; `_elements` speaks of matches only."""
+    return Raw(version.content) if mode == "include" and call.view.elements else call.shown(version.content)
 
 
 def _past(call: Call, version: Version) -> dict[str, Any]:

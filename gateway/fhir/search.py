@@ -12,19 +12,23 @@ from gateway.security.door import refused
 from gateway.security.roles import searchable
 from gateway.store import BadParameter, OutOfSight, Page
 
+INCLUSIONS = frozenset({"_include", "_revinclude"})
 FHIRPY_COUNT = ("_totalMethod", "count")
 """What fhirpy adds to `_count=0`: the name that Aidbox has for `_total=accurate`."""
 
 
 async def search(call: Call) -> Answer:
     """GET Type?parameters, ?_type=A,B&parameters, Patient/id/Type?parameters or Patient/id/*?parameters"""
+    named = {name.partition(":")[0] for name, _ in call.query}
+    if call.view.summary == "text" and (along := sorted(named & INCLUSIONS)):
+        raise FhirError("GF-108", name="_summary", value="text", wanted=f"without {', '.join(along)}")
     only_total = call.view.summary == "count" or ("_count", "0") in call.query
     asked = call.query
     if only_total:
         asked = [pair for pair in asked if pair[0] not in ("_count", "_total") and pair != FHIRPY_COUNT]
         asked = [*asked, ("_count", "0"), ("_total", "accurate")]
     page, ignored = await _page(call, asked)
-    shown = [pair for pair in call.query if pair[0] not in ignored]
+    shown = [(name, value) for name, value in call.query if value and name not in ignored]
     path = call.path.removesuffix("_search").rstrip("/")
     call.audited("search-type" if call.type else "search-system", f"{path}?{urlencode(shown)}")
     how = [("_summary", call.view.summary)] if call.view.summary != "false" else []

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 from decimal import Decimal
 from functools import lru_cache
@@ -15,13 +15,16 @@ from .values import (
     NO_SYSTEM,
     UCUM_SYSTEM,
     Span,
+    code_of,
     comparable,
+    contact,
     folded,
     in_base_units,
     plain,
     span,
     squeezed,
     system_number,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +38,10 @@ Emitter = Callable[[list[Tail], Any, tzinfo, "Step", Sequence[str]], None]
 
 LITERAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 """A reference to a resource of this facility."""
+
+INSIDE = "#"
+"""In the place of a target's type: its id is the key of a contained resource (indexing.py). Until that is known, the
+type that it must have follows the sign, and the id is the reference as it is written."""
 
 STRING_ELEMENTS = (
     *("family", "given", "prefix", "suffix", "text"),
@@ -51,36 +58,47 @@ def _token(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Seq
         tails.append(("token_index", False, (NO_SYSTEM, "true" if value else "false")))
     elif not isinstance(value, dict):
         code = str(value)
-        tails.append(("token_index", False, (step.systems.get(code, NO_SYSTEM), squeezed(code))))
+        number = step.systems.get(code, NO_SYSTEM)
+        tails.append(("token_index", False, (number, squeezed(code.lower() if step.caseless else code))))
     elif "coding" in value:
         for coding in value["coding"]:
             _coding(tails, coding)
         _text(tails, value.get("text"))
-    elif "value" in value:
+    elif value.get("system") in CONTACTS:
+        if "value" in value:
+            tails.append(("token_index", False, (system_number(value["system"]), squeezed(contact(value["value"])))))
+    elif "value" in value or "type" in value:
         _identifier(tails, value)
     else:
         _coding(tails, value)
 
 
+CONTACTS = frozenset({"phone", "fax", "email", "pager", "url", "sms", "other"})
+"""Systems of a ContactPoint; those of an Identifier are uris."""
+
+
 def _coding(tails: list[Tail], coding: dict[str, Any]) -> None:
-    if "code" in coding:
-        system = coding.get("system")
-        number = system_number(system) if system else NO_SYSTEM
-        tails.append(("token_index", False, (number, squeezed(coding["code"]))))
+    system, code = coding.get("system"), coding.get("code")
+    if system:
+        tails.append(("token_index", False, (system_number(system), code_of(system, code) if code else "")))
+    elif code:
+        tails.append(("token_index", False, (NO_SYSTEM, code_of("", code))))
     _text(tails, coding.get("display") or coding.get("text"))
 
 
 def _identifier(tails: list[Tail], identifier: dict[str, Any]) -> None:
-    system, value = identifier.get("system"), str(identifier["value"])
-    tails.append(("token_index", False, (system_number(system) if system else NO_SYSTEM, squeezed(value))))
+    system, value = identifier.get("system"), str(identifier.get("value", ""))
+    if system or value:
+        tails.append(("token_index", False, (system_number(system) if system else NO_SYSTEM, squeezed(value))))
     kind = identifier.get("type")
     if not isinstance(kind, dict):
         return
     _text(tails, kind.get("text"))
     for coding in kind.get("coding", ()):
-        if "code" in coding:
-            of = system_number(coding["system"]) if "system" in coding else NO_SYSTEM
-            tails.append(("token_index", True, (of, squeezed(f"{coding['code']}|{value}"))))
+        if "code" in coding and value:
+            of = coding.get("system", "")
+            number = system_number(of) if of else NO_SYSTEM
+            tails.append(("token_index", True, (number, squeezed(f"{code_of(of, coding['code'])}|{value}"))))
 
 
 def _text(tails: list[Tail], text: Any) -> None:
@@ -89,16 +107,34 @@ def _text(tails: list[Tail], text: Any) -> None:
 
 
 def _string(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
+    fold, texts = step.fold, list(_texts(value))
+    known = set()
+    for text in texts:
+        found = fold(text)
+        known.add(found)
+        tails.append(("string_index", False, (found, text.replace("\x00", ""))))
+    if step.words:
+        for text in list(known):
+            for end in words(text):
+                if end not in known:
+                    known.add(end)
+                    tails.append(("string_index", False, (end, A_PART)))
+
+
+A_PART = ""
+"""In the place of the exact text: the row is only a part of one, by which it may be found."""
+
+
+def _texts(value: Any) -> Iterator[str]:
     if not isinstance(value, dict):
-        _text(tails, str(value))
+        yield str(value)
         return
     for element in STRING_ELEMENTS:
         found = value.get(element)
         if isinstance(found, str):
-            _text(tails, found)
+            yield found
         elif isinstance(found, list):
-            for text in found:
-                _text(tails, text)
+            yield from (text for text in found if text)
 
 
 def _date(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
@@ -180,15 +216,22 @@ def _reference(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases:
     elif isinstance(value, dict):
         if "reference" in value:
             _target(tails, value["reference"], step.target, bases)
-        if "identifier" in value and step.target in (None, value.get("type")):
+        if "identifier" in value and (step.target in (None, value.get("type")) or _leads(value, step.target, bases)):
             _token(tails, value["identifier"], zone, step, bases)
+
+
+def _leads(reference: dict[str, Any], wanted: str | None, bases: Sequence[str]) -> bool:
+    found = local(reference.get("reference", ""), bases)
+    return found is not None and found[0] == wanted
 
 
 def _target(tails: list[Tail], reference: str, wanted: str | None, bases: Sequence[str]) -> None:
     if found := local(reference, bases):
         if wanted in (None, found[0]):
             tails.append(("reference_index", False, found))
-    elif not reference.startswith("#") and (wanted is None or f"/{wanted}/" in reference):
+    elif reference.startswith("#"):
+        tails.append(("reference_index", False, (f"{INSIDE}{wanted or ''}", reference)))
+    elif wanted is None or f"/{wanted}/" in reference:
         tails.append(("reference_index", False, ("", squeezed(reference))))
 
 
@@ -206,6 +249,8 @@ def local(reference: str, bases: Sequence[str] = ()) -> tuple[str, str] | None:
 def _uri(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
     if not isinstance(value, dict):
         tails.append(("uri_index", False, (squeezed(str(value)),)))
+        if "|" in value:
+            tails.append(("uri_index", False, (squeezed(value.partition("|")[0]),)))
 
 
 def _near(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:

@@ -15,7 +15,8 @@ from profiles.fhirjson import Resource
 
 from .catalogue import SHIPPED, Catalogue
 from .emit import EMITTERS, Rows, Tail, narrative, readable, walked
-from .values import system_number
+from .kinds import value_types
+from .values import NO_SYSTEM, folded, phonetic, system_number
 
 HEAD_PARAMETERS = frozenset({"_id", "_lastUpdated"})
 """Answered from the head of a resource: they need no index."""
@@ -34,6 +35,7 @@ _STEPS = re.compile(r"\w+((?:\.\w+(?:\.ofType\(\w+\))?)+)")
 """An expression that only names elements, from the resource's type on."""
 _STEP = re.compile(r"\.(\w+)(?:\.ofType\((\w+)\))?")
 
+PHONETIC = "phonetic"
 TEXT, CONTENT = "_text", "_content"
 WORDS = (TEXT, CONTENT)
 """Parameters over the words of the narrative, and of everything that a person may read."""
@@ -44,6 +46,9 @@ CORRECTIONS = {"value.as(DateTime)": "value.as(dateTime)"}
 COMPONENTS = {("DocumentReference", "relationship"): ("target", "code")}
 """(type, composite) → the expressions of its components, where the published ones stand in each other's place."""
 
+OUTSIDE = "%resource."
+"""How a component begins that is not within the composite's own element."""
+
 Items = Callable[[Resource], Iterable[Any]]
 
 
@@ -52,7 +57,8 @@ class Step:
     """One expression of one or more parameters: what it selects and how that becomes rows.
 
     `keys` are the JSON keys that lead to it, where it only names elements; `items` finds it by FHIRPath otherwise.
-    `parameters` are the numbers of each parameter and of its `:of-type` twin.
+    `parameters` are the numbers of each parameter and of its `:of-type` twin. Strings are compared as `fold` makes
+    them, and found by each of their `words`; tokens that are no codes are `caseless`.
     """
 
     parameters: tuple[tuple[int, int], ...]
@@ -61,13 +67,20 @@ class Step:
     keys: tuple[str, ...] = ()
     target: str | None = None
     systems: Mapping[str, int] = field(default_factory=dict)
+    fold: Callable[[str], str] = folded
+    words: bool = False
+    caseless: bool = False
+    outside: bool = False
+    """A component that belongs to the resource and not to the composite's own element."""
 
     def tails(self, resource: Resource, zone: tzinfo, bases: Sequence[str]) -> list[Tail]:
         """The rows of everything that the expression selects, without their first columns."""
         tails: list[Tail] = []
-        emit = EMITTERS[self.kind]
-        for value in _along(resource, self.keys) if self.keys else self.items(resource):
+        emit, values = EMITTERS[self.kind], _along(resource, self.keys) if self.keys else self.items(resource)
+        for value in values:
             emit(tails, unwrapped(value) if type(value) is dict else value, zone, self, bases)
+        if values and not tails and self.target is None:
+            tails.append(THERE)
         return tails
 
 
@@ -85,32 +98,46 @@ def _along(element: Resource, keys: Sequence[str]) -> list[Any]:
     return found
 
 
+THERE: Tail = ("token_index", False, (NO_SYSTEM, ""))
+"""Of an element whose value cannot be compared: it is not missing."""
+
 Composite = tuple[Step, ...]
 """The components of a composite parameter, within one element."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that is indexed of one resource type. `steps` stand under the JSON keys that they begin with,
-    `composites` under the keys that lead to their element.
+    """Everything that is indexed of one resource type. `steps` stand under the JSON keys that they begin with, `always`
+    are those that say something of an element that is not there, `composites` stand under the keys that lead to their
+    element.
 
     `words` are the numbers of `_text` and `_content`, where the type has them.
     """
 
     steps: Mapping[str, tuple[Step, ...]]
+    always: tuple[Step, ...]
     composites: Mapping[tuple[str, ...], tuple[Composite, ...]]
     words: Mapping[str, int]
 
     def extract(
-        self, resource: Resource, key: int, facility: int, zone: tzinfo, rows: Rows, bases: Sequence[str] = ()
+        self,
+        resource: Resource,
+        key: int,
+        facility: int,
+        zone: tzinfo,
+        rows: Rows,
+        bases: Sequence[str] = (),
+        *,
+        alone: bool = True,
     ) -> None:
         """Add the resource's index rows to `rows` (table → rows in the order of `rows.COLUMNS`).
 
-        `bases` are the addresses below which a reference means a resource of this facility.
+        `bases` are the addresses below which a reference means a resource of this facility. A contained resource is not
+        `alone`: links that no parameter covers are its container's.
         """
         covered, known = set(), {}
-        for element in resource:
-            for step in self.steps.get(element, ()):
+        for steps in (self.always, *(self.steps.get(element, ()) for element in resource)):
+            for step in steps:
                 tails = step.tails(resource, zone, bases)
                 if step.target is None:
                     known[step.kind, step.keys] = tails
@@ -126,11 +153,11 @@ class Plan:
         for keys, composites in self.composites.items():
             for among in _along(resource, keys):
                 part += 1
-                said = _said(among, composites, known if among is resource else {}, zone, bases)
+                said = _said(resource, among, composites, known if among is resource else {}, zone, bases)
                 for step, table, tail in said:
                     rows[table].append((key, step.parameters[0][0], facility, part, *tail))
         targets, texts = walked(resource)
-        for target in targets:
+        for target in targets if alone else ():
             if target not in covered:
                 covered.add(target)
                 rows["reference_index"].append((key, LINK, facility, 0, *target))
@@ -149,7 +176,12 @@ Known = dict[tuple[str, tuple[str, ...]], list[Tail]]
 
 
 def _said(
-    element: Resource, composites: Sequence[Composite], known: Known, zone: tzinfo, bases: Sequence[str]
+    resource: Resource,
+    element: Resource,
+    composites: Sequence[Composite],
+    known: Known,
+    zone: tzinfo,
+    bases: Sequence[str],
 ) -> Iterator[tuple[Step, str, tuple[Any, ...]]]:
     """The rows of every composite that has a value for each component in this element."""
     for components in composites:
@@ -158,7 +190,7 @@ def _said(
             if step.keys and step.keys[0] not in element:
                 break
             if not step.keys or name not in known:
-                known[name] = step.tails(element, zone, bases)
+                known[name] = step.tails(resource if step.outside else element, zone, bases)
             if not known[name]:
                 break
         else:
@@ -194,6 +226,7 @@ def component_code(code: str, number: int) -> str:
 def plan(type: str, numbers: Mapping[str, int], catalogue: Catalogue = SHIPPED) -> Plan:
     """Compile a type's parameters; `numbers` are those of `codes(type)`."""
     steps: dict[str, tuple[Step, ...]] = {}
+    always: list[Step] = []
     composites: dict[tuple[str, ...], tuple[Composite, ...]] = {}
     for code, parameter in catalogue.definitions(type).items():
         if code in HEAD_PARAMETERS or "expression" not in parameter:
@@ -204,40 +237,46 @@ def plan(type: str, numbers: Mapping[str, int], catalogue: Catalogue = SHIPPED) 
                 keys = tuple(base.split(".")[1:])
                 composites[keys] = (*composites.get(keys, ()), components)
         elif parameter["type"] in INDEXED:
-            for element, step in _steps(type, code, parameter, numbers):
-                steps[element] = (*steps.get(element, ()), step)
+            for expression in expressions(type, parameter["expression"]):
+                step = _step(type, code, parameter, numbers, expression)
+                if not step.keys and list(step.items({"resourceType": type})):
+                    always.append(step)
+                    continue
+                for element in _first_elements(type, expression):
+                    own = replace(step, keys=(element, *step.keys[1:])) if step.keys else step
+                    steps[element] = (*steps.get(element, ()), own)
     words = {code: numbers[code] for code in WORDS if code in numbers}
-    return Plan({element: _merged(those) for element, those in steps.items()}, composites, words)
+    return Plan({element: _merged(those) for element, those in steps.items()}, tuple(always), composites, words)
 
 
 def _merged(steps: Iterable[Step]) -> tuple[Step, ...]:
     """Parameters that select the same share one step: `value-quantity` and `combo-value-quantity`."""
     merged: dict[Any, Step] = {}
     for step in steps:
-        same = (step.keys or step, step.kind, step.target, tuple(step.systems)) if step.keys else id(step)
+        how = (step.kind, step.target, tuple(step.systems), step.fold, step.words, step.caseless)
+        same = (step.keys, how) if step.keys else id(step)
         if same in merged:
             step = replace(step, parameters=merged[same].parameters + step.parameters)
         merged[same] = step
     return tuple(merged.values())
 
 
-def _steps(
-    type: str, code: str, parameter: Mapping[str, Any], numbers: Mapping[str, int]
-) -> Iterator[tuple[str, Step]]:
-    for expression in expressions(type, parameter["expression"]):
-        target = None
-        if match := _RESOLVE.fullmatch(expression):
-            expression, target = match.groups()
-        step = Step(
-            ((numbers[code], numbers.get(code + OF_TYPE, LINK)),),
-            parameter["type"],
-            fhirpath.compile(expression, type),
-            target=target,
-            systems=_implied_systems(type, expression) if parameter["type"] == "token" else {},
-        )
-        keys = _keys(type, expression)
-        for element in _first_elements(type, expression):
-            yield element, replace(step, keys=(element, *keys[1:]) if keys else ())
+def _step(type: str, code: str, parameter: Mapping[str, Any], numbers: Mapping[str, int], expression: str) -> Step:
+    target = None
+    if match := _RESOLVE.fullmatch(expression):
+        expression, target = match.groups()
+    kind, types = parameter["type"], value_types(expression)
+    return Step(
+        ((numbers[code], numbers.get(code + OF_TYPE, LINK)),),
+        kind,
+        fhirpath.compile(expression, type),
+        _keys(type, expression),
+        target,
+        _implied_systems(type, expression) if kind == "token" else {},
+        phonetic if code == PHONETIC else folded,
+        words=kind == "string" and ("HumanName" in types or expression.endswith(".family")),
+        caseless="string" in types,
+    )
 
 
 def _keys(type: str, expression: str) -> tuple[str, ...]:
@@ -292,8 +331,13 @@ def _components(
     for n, component in enumerate(parameter["component"], 1):
         number = numbers[component_code(code, n)]
         expression = COMPONENTS[type, code][n - 1] if (type, code) in COMPONENTS else component["expression"]
+        kind = by_url[component["definition"]]["type"]
+        if expression.startswith(OUTSIDE):
+            whole = fhirpath.compile(f"{type}.{expression.removeprefix(OUTSIDE)}", type)
+            components.append(Step(((number, LINK),), kind, whole, outside=True))
+            continue
         keys, items = _within(expression)
-        components.append(Step(((number, LINK),), by_url[component["definition"]]["type"], items, keys))
+        components.append(Step(((number, LINK),), kind, items, keys))
     return tuple(reversed(components))  # the value, which most elements have not, before the code
 
 
@@ -301,7 +345,9 @@ def expressions(type: str, expression: str) -> list[str]:
     """The parts of a union that speak of `type`: `Patient.name | Person.name` → `["Patient.name"]`."""
     parts = [_AS.sub(r"\1.ofType(\2)", part.strip()).replace(".as(", ".ofType(") for part in _split(expression)]
     starts = (type, "Resource", "DomainResource")
-    return [part for part in parts if re.split(r"\W", part, maxsplit=1)[0] in starts]
+    # InsurancePlan's `name | alias` names no type
+    whole = [part if part[:1].isupper() or part[:1] == "(" else f"{type}.{part}" for part in parts]
+    return [part for part in whole if re.split(r"\W", part, maxsplit=1)[0] in starts]
 
 
 def _split(expression: str) -> Iterator[str]:
@@ -316,8 +362,6 @@ def _split(expression: str) -> Iterator[str]:
 
 def _within(expression: str) -> tuple[tuple[str, ...], Items]:
     """A component's expression on an element whose type no expression names: `code`, `value.as(Quantity)`."""
-    if expression.startswith("%resource."):
-        return (), _none  # of another element than the composite's own: cannot be told apart within a part
     keys = []
     for part in _split(expression):
         part = CORRECTIONS.get(part.strip(), part.strip())

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from profiles import fhirjson
 from profiles.fhirjson import Resource
 
 if TYPE_CHECKING:
@@ -121,6 +122,27 @@ class When(NamedTuple):
 
 
 ALWAYS = When()
+
+
+@dataclass(frozen=True, slots=True)
+class Contained(Version):
+    """A resource within another: version and instant are those of `container` (`Type/id`), `content` is its own."""
+
+    container: str
+
+    @classmethod
+    def of(cls, version: Version, part: str) -> "Contained":
+        """The one with the id `part` in what a version contains."""
+        inside = fhirjson.decode(version.content)["contained"]
+        found = next(resource for resource in inside if resource.get("id") == part)
+        kind, content = found["resourceType"], fhirjson.encode(found)
+        number, at, method = version.version, version.last_updated, version.method
+        return cls(version.facility, kind, part, number, at, method, content, version.reference)
+
+    @property
+    def reference(self) -> str:
+        """`Type/id#part`."""
+        return f"{self.container}#{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ with recursive type (name) as (
 )
 select name from type where name is not null"""
 """The types that a facility has resources of: a step in the index for each."""
+INSIDE_TYPES = TYPES.replace("from resource ", "from contained ")
 
 
 def _histories(order: str) -> tuple[str, str, str]:

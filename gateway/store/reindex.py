@@ -21,9 +21,11 @@ from .errors import BadParameter
 from .extract import plan
 from .facilities import Facilities, Place
 from .index import SearchIndex
+from .indexing import Indexer
+from .keys import Keys
 from .model import Connection
 from .pool import connect
-from .rows import INDEXES, Batch
+from .rows import COLUMNS, CONTAINED, INDEXES, Batch
 
 FRESH = 1.0
 """Seconds for which a process trusts what it knows of the sites' parameters."""
@@ -46,9 +48,10 @@ ALL = "select facility, written, searched, done, total, started, finished from r
 OPEN = "select facility from reindexing where finished is null order by facility"
 AHEAD = "select position, written, started from reindexing where facility = $1 and finished is null for update"
 NEXT = """
-select r.key, r.type, v.content
+select r.key, r.id, v.content
 from resource r join resource_version v on v.resource = r.key and v.version = r.version
 where r.facility = $1 and r.key > $2 and not r.deleted order by r.key limit $3"""
+INSIDE = "select key from contained where container = any($1)"
 GONE_ON = "update reindexing set position = $2, done = done + $3 where facility = $1"
 FINISHED = "update reindexing set searched = written, total = done, finished = clock_timestamp() where facility = $1"
 
@@ -69,8 +72,8 @@ class Progress:
 class Site:
     """The search parameters of each facility as this process knows them."""
 
-    def __init__(self, url: str, facilities: Facilities, index: SearchIndex) -> None:
-        self._url, self._index = url, index
+    def __init__(self, url: str, facilities: Facilities, index: SearchIndex, keys: Keys) -> None:
+        self._url, self._index, self._keys = url, index, keys
         self._places = {place.number: place for place in facilities.values()}
         self._known: dict[int, tuple[Catalogue, Catalogue]] = {}
         self._progress: dict[int, Progress] = {}
@@ -186,12 +189,14 @@ class Site:
             if not rows:
                 await connection.execute(FINISHED, place.number)
                 return False
-            batch = Batch()
-            for key, type, content in rows:
-                planned = await self._index.plan(type, catalogue)
-                planned.extract(fhirjson.decode(content), key, place.number, place.zone, batch.rows, place.bases)
-            for table, columns in INDEXES.items():
-                await connection.execute(f"delete from {table} where resource = any($1)", [row[0] for row in rows])
+            batch, keys = Batch(), [row[0] for row in rows]
+            indexer = Indexer(place, self._index, catalogue, self._keys)
+            for key, id, content in rows:
+                await indexer.add(fhirjson.decode(content), id, key, batch.rows, connection)
+            keys += [row[0] for row in await connection.fetch(INSIDE, keys)]
+            for table, columns in {CONTAINED: COLUMNS[CONTAINED], **INDEXES}.items():
+                which = "key" if table == CONTAINED else "resource"
+                await connection.execute(f"delete from {table} where {which} = any($1)", keys)
                 await connection.copy_records_to_table(table, records=batch.rows[table], columns=list(columns))
             await connection.execute(GONE_ON, place.number, rows[-1][0], len(rows))
         return True

@@ -43,6 +43,7 @@ COLUMNS: dict[str, dict[str, str]] = {
 }
 """What is written, in the order of the row tuples. `validation.profiles` and `.rules` travel as array literals."""
 
+CONTAINED = "contained"
 _ENTRY = {"resource": "bigint", "parameter": "integer", "facility": "smallint", "part": "smallint"}
 _RANGE = {"low": "numeric", "high": "numeric"}
 INDEXES: dict[str, dict[str, str]] = {
@@ -65,6 +66,9 @@ INDEXES: dict[str, dict[str, str]] = {
     "position_index": {**_ENTRY, "latitude": "double precision", "longitude": "double precision"},
 }
 COLUMNS.update(INDEXES)
+AT_ONCE = tuple(COLUMNS)
+"""What every write may bring; the few that bring contained resources take longer."""
+COLUMNS[CONTAINED] = {"key": "bigint", "facility": "smallint", "container": "bigint", "type": "text", "id": "text"}
 
 COPY_FROM = 200
 """Index rows from which COPY is the faster way (measured; below it, its round trip per table costs more)."""
@@ -73,11 +77,12 @@ COPY_FROM = 200
 @dataclass(slots=True)
 class Batch:
     """Everything that one commit writes. `forget` are keys whose index rows go, `heads` the new heads of known keys
-    as rows of `resource`."""
+    as rows of `resource`, `inside` those of the forgotten keys that are of contained resources."""
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in COLUMNS})
     heads: list[Row] = field(default_factory=list)
     forget: list[int] = field(default_factory=list)
+    inside: list[int] = field(default_factory=list)
 
     @classmethod
     def merged(cls, batches: Iterable["Batch"]) -> "Batch":
@@ -88,6 +93,7 @@ class Batch:
                 whole.rows[table] += rows
             whole.heads += batch.heads
             whole.forget += batch.forget
+            whole.inside += batch.inside
         return whole
 
     @property
@@ -97,11 +103,11 @@ class Batch:
 
     async def write(self, connection: Connection) -> None:
         """Write everything in one statement: all of it is kept or none."""
-        if self.large:
+        if self.large or self.inside or self.rows[CONTAINED]:
             async with connection.transaction():
                 await self._copy(connection)
             return
-        values = [column for table in COLUMNS for column in _arrays(self.rows[table], COLUMNS[table])]
+        values = [column for table in AT_ONCE for column in _arrays(self.rows[table], COLUMNS[table])]
         if self.heads:
             await connection.execute(CHANGE, *values, *_arrays(self.heads, COLUMNS["resource"]), self.forget)
         else:
@@ -109,8 +115,10 @@ class Batch:
 
     async def _copy(self, connection: Connection) -> None:
         if self.heads:
-            nothing = [column for table in COLUMNS for column in _arrays([], COLUMNS[table])]
+            nothing = [column for table in AT_ONCE for column in _arrays([], COLUMNS[table])]
             await connection.execute(CHANGE, *nothing, *_arrays(self.heads, COLUMNS["resource"]), self.forget)
+        if self.inside:
+            await connection.execute(FORGET_INSIDE, self.inside)
         for table, columns in COLUMNS.items():
             if rows := self.rows[table]:
                 if table == "validation":
@@ -180,7 +188,7 @@ def _insert(table: str, first: int) -> str:
 
 def _statement(*, change: bool) -> str:
     parts, first = [], 1
-    for table in COLUMNS:
+    for table in AT_ONCE:
         parts.append((table, _insert(table, first)))
         first += len(COLUMNS[table])
     if change:
@@ -201,6 +209,7 @@ def _statement(*, change: bool) -> str:
     return f"with {named}\nselect 1"
 
 
+FORGET_INSIDE = f"delete from {CONTAINED} where key = any($1::bigint[])"
 INSERT_VALIDATION = _insert("validation", 1)
 CREATE = _statement(change=False)
 CHANGE = _statement(change=True)

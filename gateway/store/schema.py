@@ -99,6 +99,19 @@ validation = Table(
     Index("validation_judged", "facility", "judged"),
 )
 
+contained = Table(
+    "contained",
+    metadata,
+    Column("key", BigInteger, primary_key=True),
+    Column("facility", SmallInteger, nullable=False),
+    Column("container", BigInteger, nullable=False),
+    Column("type", C, nullable=False),
+    Column("id", C, nullable=False),
+    Index("contained_container", "container"),
+    Index("contained_listing", "facility", "type", "key"),
+)
+"""Resources within others: what is searched of them stands under their own keys, as that of all others does."""
+
 crosswalk = Table(
     "crosswalk",
     metadata,

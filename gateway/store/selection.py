@@ -11,8 +11,9 @@ from .catalogue import Catalogue
 from .facilities import Place
 from .index import SearchIndex
 from .model import Connection, Query
+from .search.conditions import Builder, Row
+from .search.query import Search
 from .search.run import numbers
-from .search.statement import Builder
 from .search.syntax import parse
 from .search.vocabulary import meant
 
@@ -57,14 +58,25 @@ class Snapshot:
         async for row in self._connection.cursor(DELETED, self._place.number, type, since, prefetch=PREFETCH):
             yield f"{row[0]}/{row[1]}", row[2] or b""
 
+    async def meeting(self, search: Search, ids: Sequence[str]) -> tuple[str, list[Any]]:
+        """The statement that finds which of these ids meet a search, and its arguments. Raises BadParameter."""
+        known = await numbers(search, self._index, self._catalogue)
+        meaning = await meant(self._connection, self._place, [search], known, self._catalogue)
+        builder = Builder(self._place, known, meaning)
+        where = builder.where(Row("r", search.type), None, search.conditions)
+        named = builder.arguments.add(list(ids), "text[]")
+        return f"select r.id from resource r where r.id = any({named}) and {where}", builder.arguments
+
     async def statement(self, chosen: Selection) -> tuple[str, list[Any]]:
         """The statement of a selection and its arguments. Raises BadParameter."""
         searches = [parse(chosen.type, query, self._catalogue) for query in chosen.queries or [()]]
         known: dict[str, Mapping[str, int]] = {}
         for search in searches:
             known.update(await numbers(search, self._index, self._catalogue))
-        builder = Builder(self._place, known, await meant(self._connection, self._place, searches))
-        alternatives = [builder.where(search, None, search.conditions) for search in searches]
+        meaning = await meant(self._connection, self._place, searches, known, self._catalogue)
+        builder = Builder(self._place, known, meaning)
+        row = Row("r", chosen.type)
+        alternatives = [builder.where(row, None, search.conditions) for search in searches]
         where = [f"({' or '.join(f'({one})' for one in alternatives)})"]
         if chosen.since is not None:
             where.append(f"r.last_updated >= {builder.arguments.add(chosen.since, 'timestamptz')}")

@@ -16,6 +16,8 @@ from .database import Database
 from .errors import SchemaMismatch, StoreError, VersionConflict
 from .facilities import Facilities, Place
 from .index import SearchIndex
+from .indexing import Indexer
+from .keys import Keys
 from .migrate import current, head, migrate
 from .model import ALWAYS, Also, Audits, Change, Connection, Judged, Page, Query, Remote, Version, When
 from .pool import Pool, connect, translated
@@ -33,8 +35,8 @@ from .write import Committer, Head, Heads, head_row, heads, new_id, plan, valida
 CONNECTIONS = 16
 SEARCHES = 8
 """Connections for searches that are planned anew each time."""
-KEYS_PER_DRAW = 1000
-"""The increment of the sequence `resource_key`."""
+RESTORE = """
+update resource set deleted = false where facility = $1 and type = $2 and id = any($3::text[]) returning key, id"""
 IDENTITIES = frozenset({"resource_identity", "resource_version_identity", "validation_identity"})
 
 
@@ -54,7 +56,7 @@ class Store:
         self._committer = Committer(self._pool.connection)
         self._keys = Keys()
         self._index = index
-        self._site = Site(database.url, facilities, index)
+        self._site = Site(database.url, facilities, index, self._keys)
 
     @classmethod
     async def open(cls, settings: Settings, *, migrating: bool = True) -> "Store":
@@ -149,13 +151,14 @@ class Store:
         row = head_row(key, place.number, version)
         if old:
             batch.heads.append(row)
-            batch.forget.append(key)
+            batch.forget += (key, *old.inside)
+            batch.inside += old.inside
         else:
             batch.rows["resource"].append(row)
         batch.rows["resource_version"].append(version_row(key, place.number, version))
         if change.resource is not None:
-            plan = await self._index.plan(change.type, self._site.written(place))
-            plan.extract(change.resource, key, place.number, place.zone, batch.rows, place.bases)
+            indexer = Indexer(place, self._index, self._site.written(place), self._keys)
+            await indexer.add(change.resource, change.id, key, batch.rows, connection)
         if change.judgement:
             batch.rows["validation"].append(validation_row(key, place.number, version, change.judgement))
 
@@ -240,6 +243,42 @@ class Store:
             await snapshot.statement(Selection(type, [query]))
         return frozenset(self.understood(facility, type, query).types())
 
+    async def meeting(
+        self,
+        connection: Connection,
+        facility: str,
+        search: Search,
+        ids: Sequence[str],
+        *,
+        deleted: Mapping[str, Resource] | None = None,
+    ) -> frozenset[str]:
+        """Which of these resources of its type meet a search, as the caller's transaction sees them.
+
+        `deleted` are resources that it has deleted, as they were: they are judged as if they were there.
+        Raises BadParameter.
+        """
+        place = self._facilities[facility]
+        statement, arguments = await self._snapshot(connection, place).meeting(search, ids)
+        if not deleted:
+            return frozenset(row[0] for row in await connection.fetch(statement, *arguments))
+        found: frozenset[str] = frozenset()
+        with suppress(Undone):
+            async with connection.transaction():
+                await self._restore(connection, place, search.type, deleted)
+                found = frozenset(row[0] for row in await connection.fetch(statement, *arguments))
+                raise Undone
+        return found
+
+    async def _restore(self, connection: Connection, place: Place, type: str, deleted: Mapping[str, Resource]) -> None:
+        batch = Batch()
+        indexer = Indexer(place, self._index, self._site.written(place), self._keys)
+        for key, id in await connection.fetch(RESTORE, place.number, type, list(deleted)):
+            await indexer.add(deleted[id], id, key, batch.rows, connection)
+        await batch.write(connection)
+
+    def _snapshot(self, connection: Connection, place: Place) -> Snapshot:
+        return Snapshot(connection, place, self._index, self._site.searched(place))
+
     async def _of_types(
         self, place: Place, query: Query, among: Collection[str] | None, within: Collection[str] | None
     ) -> list[Search]:
@@ -249,7 +288,10 @@ class Store:
             parse("Basic", rest, self._site.searched(place))
             async with self._pool.connection() as connection:
                 rows = await connection.fetch(read.TYPES, place.number)
+                if any(name == "_contained" for name, _ in rest):
+                    rows += await connection.fetch(read.INSIDE_TYPES, place.number)
             types = [row[0] for row in rows if all(some is None or row[0] in some for some in (among, within))]
+            types = list(dict.fromkeys(types))
         return [parse(type, rest, self._site.searched(place), among) for type in types]
 
     async def _search(
@@ -267,7 +309,7 @@ class Store:
         for search in searches:
             known |= await numbers(search, self._index, self._site.searched(place))
         count = min(count, self.settings.max_page_size)
-        return await run(connection, place, searches, known, count, compartment, among)
+        return await run(connection, place, searches, known, count, self._site.searched(place), compartment, among)
 
     async def reindex(self, facility: str) -> Progress:
         """Take in the facility's own SearchParameters and read all its resources again, in the background.
@@ -302,8 +344,7 @@ class Store:
             self._planned.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            place = self._facilities[facility]
-            yield Snapshot(connection, place, self._index, self._site.searched(place))
+            yield self._snapshot(connection, self._facilities[facility])
 
     async def judged(self, facility: str, since: datetime, until: datetime) -> AsyncIterator[Judged]:
         """What the validator said of the versions written from `since` up to `until`, in the order of their writing."""
@@ -383,6 +424,10 @@ class Transaction:
         await crosswalk.record(self.connection, self._place, destination, pairs)
 
 
+class Undone(Exception):
+    """Leaves a transaction so that nothing of it is kept."""
+
+
 class Outrun(VersionConflict):
     """Another writer was quicker: planned anew, the write may succeed."""
 
@@ -397,22 +442,6 @@ def collisions(changes: Sequence[Change]) -> Iterator[None]:
             raise StoreError(str(collision)) from collision
         names = ", ".join(change.reference for change in changes) or "a resource of this transaction"
         raise Outrun(names, None, None) from collision
-
-
-class Keys:
-    """Keys for new resources, drawn from the sequence by the thousand."""
-
-    def __init__(self) -> None:
-        self._next = self._end = 0
-
-    async def draw(self, connection: Connection) -> int:
-        """A key that nobody else has."""
-        while self._next == self._end:
-            first = await connection.fetchval("select nextval('resource_key')")
-            if self._next == self._end:
-                self._next, self._end = first, first + KEYS_PER_DRAW
-        self._next += 1
-        return self._next - 1
 
 
 async def _prepare(connection: Connection, *, migrating: bool) -> None:

@@ -7,11 +7,11 @@ import hashlib
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from profiles import ucum
+from profiles import definitions, ucum
 
 LONGEST = 400
 """Characters of a code, id or uri that are kept; what is longer ends in its hash (a b-tree entry has a limit)."""
@@ -45,6 +45,30 @@ def system_number(uri: str) -> int:
     return int.from_bytes(hashlib.blake2b(uri.encode(), digest_size=8).digest(), "big") >> 1 or 1
 
 
+@lru_cache(4096)
+def exact(system: str) -> bool:
+    """Whether the codes of a system are known to differ by their case; in doubt they do not
+    (https://hl7.org/fhir/R4/search.html#token)."""
+    return system in EXACT_SYSTEMS or bool((definitions.code_system(system) or {}).get("caseSensitive"))
+
+
+EXACT_SYSTEMS = frozenset({UCUM_SYSTEM})
+
+
+def code_of(system: str, code: str) -> str:
+    """A code as the index holds it."""
+    return squeezed(code if exact(system) else code.lower())
+
+
+def contact(text: str) -> str:
+    """A telephone number without what parts its digits, an address without its case."""
+    bare = _SEPARATORS.sub("", text)
+    return bare if bare.isdigit() or bare[1:].isdigit() else text.lower()
+
+
+_SEPARATORS = re.compile(r"[\s().\-/]")
+
+
 def squeezed(text: str) -> str:
     """The text itself, or its beginning and its hash where it is long. PostgreSQL knows no NUL."""
     if "\x00" in text:
@@ -64,8 +88,54 @@ def plain(text: str) -> str:
 
 
 def folded(text: str) -> str:
-    """Without case, accents and superfluous space: `"  Bùdi  SANTOSO"` → `"budi santoso"`."""
-    return " ".join(plain(text).split())
+    """Without case, accents, punctuation and superfluous space: `"  Bùdi  SANTOSO, S.Ked"` → `"budi santoso s ked"`."""
+    text = plain(text)
+    if not text.isalnum():
+        text = " ".join(_BETWEEN.sub(" ", _WITHIN.sub("", text)).split())
+    return text
+
+
+_WITHIN = re.compile("['’`´]")
+"""Punctuation within a word: O'Brien is OBrien."""
+_BETWEEN = re.compile(r"[\W_]+")
+
+
+def words(text: str) -> list[str]:
+    """What a folded text of several words may also be found by: its end from each further word on."""
+    return [text[position + 1 :] for position, sign in enumerate(text) if sign == " "]
+
+
+_SOUNDS = tuple(
+    (re.compile(pattern), sound)
+    for pattern, sound in (
+        ("oe", "u"),  # the spelling before 1972: Soekarno, Djoko, Tjahjo, Chairil, Sjahrir
+        ("tj", "c"),
+        ("dj", "z"),
+        ("nj", "ny"),
+        ("sj", "sy"),
+        ("(?<![aiueo])ch|kh", "h"),
+        ("ph|v|w", "f"),
+        ("dh", "d"),
+        ("th", "t"),
+        ("q|ck|ch", "k"),
+        ("x", "ks"),
+        ("j", "y"),
+        ("z", "y"),
+        (r"(.)\1+", r"\1"),
+        ("(?<=[^ ])[aiueohy]", ""),
+    )
+)
+
+
+def phonetic(text: str) -> str:
+    """How a name sounds, as Indonesian ears and spellings have it: `"Soekarno"`, `"Sukarno"` → `"skrn"`.
+
+    Vowels count only where a word begins with one; what is written twice is heard once.
+    """
+    text = folded(text)
+    for pattern, sound in _SOUNDS:
+        text = pattern.sub(sound, text)
+    return text
 
 
 def span(text: str, zone: tzinfo) -> Span | None:
@@ -128,9 +198,13 @@ def comparable(value: Decimal | int) -> Decimal | None:
 
 
 def precision(value: Decimal) -> Decimal:
-    """Half a unit of the last digit that was written: 100 → 0.5, 100.00 → 0.005, 1e2 → 50."""
-    exponent = value.as_tuple().exponent
-    return Decimal(5).scaleb(int(exponent) - 1)
+    """Half a unit of the last digit that was written: 100 → 0.5, 100.00 → 0.005. Where the exponent hides it, one digit
+    more is meant than was written: 1e2 → 5 (so the table in https://hl7.org/fhir/R4/search.html#number)."""
+    exponent = int(value.as_tuple().exponent)
+    return Decimal(5).scaleb(exponent - 1 if exponent <= 0 else exponent - 2)
+
+
+_ROUNDED = Context(prec=24)
 
 
 @lru_cache(4096)
@@ -151,4 +225,5 @@ def in_base_units(value: Decimal, code: str) -> tuple[Decimal, str] | None:
     if scale is None or not value.is_finite():
         return None
     factor, offset, unit = scale
-    return value * factor + offset, unit
+    # the last digits are no part of a factor such as 1/60: 30 /min and 0.5 /s are the same
+    return _ROUNDED.plus(value * factor + offset), unit

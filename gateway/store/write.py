@@ -27,7 +27,8 @@ LANES = 2
 """Commits under way at once: one fills while the other waits for the disk."""
 
 HEADS = """
-select r.type, r.id, r.key, r.version, r.deleted, r.last_updated
+select r.type, r.id, r.key, r.version, r.deleted, r.last_updated,
+    array(select c.key from contained c where c.container = r.key)
 from unnest($2::text[], $3::text[]) as u (type, id)
 join resource r on r.facility = $1 and r.type = u.type and r.id = u.id"""
 
@@ -40,6 +41,8 @@ class Head:
     version: int
     deleted: bool
     last_updated: datetime
+    inside: Sequence[int] = ()
+    """Keys of what it contains."""
 
 
 Heads = dict[tuple[str, str], Head]

@@ -6,16 +6,18 @@ no read, search, history, export or log can show them, to anyone.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from gateway.errors import FhirError
 from gateway.security.door import allow
 from gateway.security.keys import Principal
 from gateway.settings import Facility
-from gateway.store import Change, Store
+from gateway.store import BadParameter, Change, Store
+from gateway.store.search.query import Search
 from gateway.subscriptions import events
 from gateway.subscriptions.endpoint import Allowed, NotAllowed, origin
-from gateway.subscriptions.model import read
+from gateway.subscriptions.model import WHERE, read
 from gateway.subscriptions.watch import Secrets
 from profiles.fhirjson import Resource
 
@@ -49,9 +51,12 @@ async def admit(
 async def _admit(
     store: Store, allowed: Allowed, facility: Facility, who: Principal, id: str, resource: Resource
 ) -> tuple[Resource, tuple[str, Mapping[str, str]]]:
-    wanted = read(resource, ZoneInfo(facility.zone))
+    wanted = read(resource, ZoneInfo(facility.zone), partial(store.understood, facility.slug))
     for letter in "rs":
         allow(who, facility.slug, letter, wanted.type or "*", "subscribe")
+    for criteria in wanted.filters:
+        if criteria.search:
+            await _ask(store, facility, who, criteria.search)
     try:
         place = origin(allowed.check(wanted.endpoint))
     except NotAllowed as error:
@@ -67,6 +72,17 @@ async def _admit(
     if status == "requested":
         stored.pop("error", None)
     return stored, (place, headers)
+
+
+async def _ask(store: Store, facility: Facility, who: Principal, search: Search) -> None:
+    """Ask once what every write will ask, of no resource: what cannot be asked, or not by this caller, is refused."""
+    for kind in search.types():
+        allow(who, facility.slug, "s", kind, "subscribe")
+    try:
+        async with store.connection() as connection:
+            await store.meeting(connection, facility.slug, search, [])
+    except BadParameter as bad:
+        raise FhirError("GF-752", criteria=search.type, reason=str(bad), expression=WHERE) from None
 
 
 async def _headers(store: Store, facility: str, id: str, given: Sequence[str], place: str) -> dict[str, str]:

@@ -1,48 +1,46 @@
-"""A search's criteria, judged of one resource in memory: the rows that the search index would keep, without a database.
+"""A search's criteria, judged of one resource: in memory where its own index rows tell, else by the search itself.
 
-The values come from the same extraction as the index and mean what `gateway.store.search.matching` makes of them in
-SQL; only what concerns several resources (chains, `_has`) cannot be asked. Source: https://hl7.org/fhir/R4/search.html
+The values come from the same extraction as the index and mean what `gateway.store.search` makes of them in SQL. What
+leads to other resources (chains, `_has`), what was uploaded (`:in`, `:below`), words, lists and the rarer modifiers are
+asked of the store, within the write's own transaction. Source: https://hl7.org/fhir/R4/search.html
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from gateway.store import BadParameter
+from gateway.store import BadParameter, Query
 from gateway.store.emit import LITERAL, Rows
-from gateway.store.extract import HEAD_PARAMETERS, OF_TYPE, Plan, codes, plan
-from gateway.store.rows import INDEXES
+from gateway.store.extract import HEAD_PARAMETERS, PHONETIC, Plan, codes, plan
+from gateway.store.rows import COLUMNS
 from gateway.store.search.arguments import Arguments
-from gateway.store.search.matching import NEGATIVE, PREFIXES, matcher
+from gateway.store.search.matching import codes as held
+from gateway.store.search.matching import matcher
 from gateway.store.search.parameters import RESULT
-from gateway.store.search.query import Criterion, Parameter, split, unescaped
-from gateway.store.search.syntax import parse
+from gateway.store.search.query import Condition, Criterion, Parameter, Search, split, unescaped
+from gateway.store.search.ranges import APPROXIMATELY, dated, in_base, prefixed
 from gateway.store.values import (
     NO_SYSTEM,
     UCUM_SYSTEM,
-    Span,
     folded,
-    in_base_units,
     number,
     precision,
-    span,
     squeezed,
     system_number,
 )
-from profiles import definitions
 from profiles.fhirjson import Resource
 
 Test = Callable[[Sequence[Any]], bool]
 """Whether an index row, without its first four columns, is what a value asks for."""
 Make = Callable[[Criterion, str, tzinfo], Test]
+Understand = Callable[[str, Query], Search]
+"""From a type and a query to what a search makes of it; raises BadParameter."""
 
 PARAMETER, PART, VALUES = 1, 3, 4
 """Where an index row holds its parameter, its part of a composite, and its own columns."""
-APPROXIMATELY = Decimal("0.1")
 
 
 @cache
@@ -72,33 +70,50 @@ class Facts:
     def rows(self, table: str, parameter: int) -> list[tuple[Any, ...]]:
         """The rows of one parameter in one index table."""
         if self._rows is None:
-            self._rows = {name: [] for name in INDEXES}
+            self._rows = {name: [] for name in COLUMNS}
             _plan(self.resource["resourceType"]).extract(self.resource, 0, 0, self.zone, self._rows, self.bases)
         return [row for row in self._rows[table] if row[PARAMETER] == parameter]
 
 
 class Criteria:
-    """The filters of one search of one type. `met(facts)` says whether a resource meets them all."""
+    """The filters of one search of one type. `met(facts)` says whether a resource meets them all; where `search` is
+    not None, only the store can say."""
 
-    def __init__(self, type: str, query: Sequence[tuple[str, str]], zone: tzinfo) -> None:
-        """Raises BadParameter for what a search would refuse, and for what one resource alone cannot answer."""
-        for name, _ in query:
+    def __init__(self, type: str, query: Query, zone: tzinfo, understand: Understand) -> None:
+        """Raises BadParameter for what a search would refuse, and for what is no filter."""
+        for name, value in query:
             if name.partition(":")[0] in RESULT:
                 raise BadParameter(name, "orders or adds results and is no filter")
+            if not value:
+                raise BadParameter(name, "has no value")
         self.type = type
-        self._tests = [_condition(condition, zone) for condition in parse(type, query).conditions]
+        search = understand(type, query)
+        told = all(map(_told, search.conditions))
+        self.search = None if told else search
+        self._tests = [_condition(condition, zone) for condition in search.conditions] if told else []
 
-    def met(self, facts: Facts) -> bool:
+    def met(self, facts: "Facts") -> bool:
         """Whether the resource meets every filter; none at all are met by every resource of the type."""
         return facts.resource["resourceType"] == self.type and all(test(facts) for test in self._tests)
 
 
-def _condition(condition: Any, zone: tzinfo) -> Callable[[Facts], bool]:
+def _told(condition: Condition) -> bool:
+    """Whether the resource's own index rows tell if it meets a condition."""
     if not isinstance(condition, Criterion):
-        inner = getattr(condition, "parameter", None)
-        raise BadParameter(
-            inner.code if inner else "criteria", "leads to other resources, which a single change does not show"
-        )
+        return False
+    parameter, modifier = condition.parameter, condition.modifier
+    if parameter.code in HEAD_PARAMETERS or modifier == "missing":
+        return True
+    kinds = [kind for _, kind in parameter.components] or [parameter.kind]
+    known = all(code in numbers(parameter.type) for code, _ in parameter.components or ((parameter.code, ""),))
+    elsewhere = parameter.kind == "reference" and modifier != "identifier" and any(":" in v for v in condition.values)
+    if elsewhere or parameter.code == PHONETIC:
+        return False
+    plain = modifier in ("", "not") or (parameter.kind == "reference" and modifier in parameter.targets)
+    return known and all((kind, "" if plain else modifier) in TESTS for kind in kinds)
+
+
+def _condition(condition: Any, zone: tzinfo) -> Callable[["Facts"], bool]:
     if condition.parameter.code in HEAD_PARAMETERS:
         return _head(condition, zone)
     if condition.modifier == "missing":
@@ -106,9 +121,8 @@ def _condition(condition: Any, zone: tzinfo) -> Callable[[Facts], bool]:
     if condition.parameter.kind == "composite":
         return _composite(condition, zone)
     table, tests = _alternatives(condition, zone)
-    suffix = OF_TYPE if condition.modifier == "of-type" else ""
-    parameter = numbers(condition.parameter.type)[condition.parameter.code + suffix]
-    negative = condition.modifier in NEGATIVE
+    parameter = numbers(condition.parameter.type)[condition.parameter.code]
+    negative = condition.modifier == "not"
 
     def met(facts: Facts) -> bool:
         found = any(test(row[VALUES:]) for row in facts.rows(table, parameter) for test in tests)
@@ -118,10 +132,7 @@ def _condition(condition: Any, zone: tzinfo) -> Callable[[Facts], bool]:
 
 
 def _alternatives(criterion: Criterion, zone: tzinfo) -> tuple[str, list[Test]]:
-    kind, modifier = criterion.parameter.kind, criterion.modifier
-    make = TESTS.get((kind, modifier)) or TESTS.get((kind, ""))
-    if make is None:
-        raise BadParameter(criterion.written, "is asked of an index and not of one resource")
+    make = TESTS.get((criterion.parameter.kind, criterion.modifier)) or TESTS[criterion.parameter.kind, ""]
     table, to_sql = matcher(criterion)
     for value in criterion.values:
         to_sql(criterion, value, Arguments(), zone)  # refuses what a search would refuse
@@ -135,12 +146,9 @@ def _head(criterion: Criterion, zone: tzinfo) -> Callable[[Facts], bool]:
         return lambda facts: (facts.resource.get("id") in wanted) is not negative
     tests = []
     for value in criterion.values:
-        prefix, rest = _prefix(value)
-        asked = span(rest, zone)
-        if asked is None:
-            raise BadParameter(criterion.written, f"{rest!r} is not a date")
-        tests.append((RANGES["eq" if prefix == "ap" else prefix], asked))
-    return lambda facts: any(test(facts.last_updated, facts.last_updated, *asked) for test, asked in tests)
+        prefix, asked = dated(criterion, value, zone)
+        tests.append((INSTANTS[prefix], asked))
+    return lambda facts: any(test(facts.last_updated, *asked) for test, asked in tests)
 
 
 def _missing(criterion: Criterion) -> Callable[[Facts], bool]:
@@ -148,7 +156,7 @@ def _missing(criterion: Criterion) -> Callable[[Facts], bool]:
         raise BadParameter(criterion.written, f"{','.join(criterion.values)!r} is not", ("true", "false"))
     wanted, parameter = criterion.values == ("true",), criterion.parameter
     code, kind = parameter.components[0] if parameter.components else (parameter.code, parameter.kind)
-    tables = [f"{kind}_index", *(["token_index"] if kind == "reference" else [])]
+    tables = TEXTS.get(kind, (f"{kind}_index", "token_index"))
     known = numbers(parameter.type)[code]
     return lambda facts: any(facts.rows(table, known) for table in tables) is not wanted
 
@@ -179,24 +187,17 @@ def _composite(criterion: Criterion, zone: tzinfo) -> Callable[[Facts], bool]:
 
 
 def _token(criterion: Criterion, text: str, zone: tzinfo) -> Test:
-    parts = [unescaped(part) for part in split(text, "|")]
-    if len(parts) == 1:
-        only = squeezed(parts[0])
-        return lambda row: bool(row[1] == only)
-    system, code = (system_number(parts[0]) if parts[0] else NO_SYSTEM), squeezed("|".join(parts[1:]))
-    return lambda row: row[0] == system and (not code or row[1] == code)
+    system, bar, code = (unescaped(part) for part in _parted(text))
+    wanted = frozenset(held(criterion, system if bar else "", code if bar else system))
+    if not bar:
+        return lambda row: row[1] in wanted
+    numbered = system_number(system) if system else NO_SYSTEM
+    return lambda row: row[0] == numbered and (not code or row[1] in wanted)
 
 
-def _member(criterion: Criterion, text: str, zone: tzinfo) -> Test:
-    listed = definitions.value_set(unescaped(text)) or ()
-    codes = frozenset((system_number(system), squeezed(code)) for system, code in listed)
-    return lambda row: (row[0], row[1]) in codes
-
-
-def _of_type(criterion: Criterion, text: str, zone: tzinfo) -> Test:
-    system, code, value = (unescaped(part) for part in split(text, "|"))
-    wanted = (system_number(system) if system else NO_SYSTEM), squeezed(f"{code}|{value}")
-    return lambda row: (row[0], row[1]) == wanted
+def _parted(text: str) -> tuple[str, str, str]:
+    system, *code = split(text, "|")
+    return system, "|" if code else "", "|".join(code)
 
 
 def _starts(criterion: Criterion, text: str, zone: tzinfo) -> Test:
@@ -219,8 +220,8 @@ RANGES: dict[str, Callable[[Any, Any, Any, Any], bool]] = {
     "ne": lambda begin, end, low, high: begin < low or end > high,
     "gt": lambda begin, end, low, high: end > high,
     "lt": lambda begin, end, low, high: begin < low,
-    "ge": lambda begin, end, low, high: begin >= low or end > high,
-    "le": lambda begin, end, low, high: begin < low or end <= high,
+    "ge": lambda begin, end, low, high: end > low,
+    "le": lambda begin, end, low, high: begin < high,
     "sa": lambda begin, end, low, high: begin >= high,
     "eb": lambda begin, end, low, high: end <= low,
     "ap": lambda begin, end, low, high: begin < high and end > low,
@@ -228,19 +229,30 @@ RANGES: dict[str, Callable[[Any, Any, Any, Any], bool]] = {
 """Prefix → how a row's instants `begin`…`end` lie to those asked for (https://hl7.org/fhir/R4/search.html#prefix)."""
 
 
+INSTANTS: dict[str, Callable[[Any, Any, Any], bool]] = {
+    "eq": lambda at, low, high: low <= at < high,
+    "ne": lambda at, low, high: not low <= at < high,
+    "gt": lambda at, low, high: at >= high,
+    "lt": lambda at, low, high: at < low,
+    "ge": lambda at, low, high: at >= low,
+    "le": lambda at, low, high: at < high,
+    "sa": lambda at, low, high: at >= high,
+    "eb": lambda at, low, high: at < low,
+    "ap": lambda at, low, high: low <= at < high,
+}
+"""Prefix → how an instant lies to the instants asked for."""
+
+
 def _date(criterion: Criterion, text: str, zone: tzinfo) -> Test:
-    prefix, rest = _prefix(text)
-    asked, compare = span(rest, zone), RANGES[prefix]
-    assert asked is not None, "the matcher has refused it"
-    if prefix == "ap":
-        margin = abs(datetime.now(UTC) - asked.low) * float(APPROXIMATELY)
-        asked = Span(asked.low - margin, asked.high + margin)
-    low, high = asked
+    prefix, (low, high) = dated(criterion, text, zone)
+    compare = RANGES[prefix]
+    if prefix == "ap":  # how near is near depends on the moment
+        return lambda row: compare(row[0], row[1], *dated(criterion, text, zone)[1])
     return lambda row: compare(row[0], row[1], low, high)
 
 
 def _amount(criterion: Criterion, text: str, zone: tzinfo) -> Test:
-    prefix, rest = _prefix(text)
+    prefix, rest = prefixed(text)
     value = number(rest)
     assert value is not None, "the matcher has refused it"
     compare = _compared(prefix, value, precision(value))
@@ -248,20 +260,17 @@ def _amount(criterion: Criterion, text: str, zone: tzinfo) -> Test:
 
 
 def _quantity(criterion: Criterion, text: str, zone: tzinfo) -> Test:
-    prefix, rest = _prefix(text)
+    prefix, rest = prefixed(text)
     parts = [unescaped(part) for part in split(rest, "|")]
     value = number(parts[0])
     assert value is not None, "the matcher has refused it"
     half = precision(value)
     plain = _compared(prefix, value, half)
-    if len(parts) == 1:
+    if len(parts) == 1 or not any(parts[1:]):
         return lambda row: plain(row[0], row[1])
     system, unit = parts[1], parts[2]
-    least = in_base_units(value - half, unit) if system == UCUM_SYSTEM else None
-    most = in_base_units(value + half, unit) if system == UCUM_SYSTEM else None
-    if least and most:
-        middle = (least[0] + most[0]) / 2
-        base, base_unit = _compared(prefix, middle, abs(most[0] - middle)), least[1]
+    if system == UCUM_SYSTEM and unit and (found := in_base(value, half, unit)):
+        base, base_unit = _compared(prefix, *found[:2]), found[2]
         return lambda row: row[6] == base_unit and base(row[4], row[5])
     numbered, named = system_number(system) if system else None, squeezed(unit)
     return lambda row: plain(row[0], row[1]) and numbered in (None, row[2]) and (not named or row[3] == named)
@@ -304,33 +313,8 @@ def _uri(criterion: Criterion, text: str, zone: tzinfo) -> Test:
     return lambda row: bool(row[0] == wanted)
 
 
-def _below(criterion: Criterion, text: str, zone: tzinfo) -> Test:
-    whole = unescaped(text)
-    under = whole.rstrip("/") + "/"
-    same = frozenset({whole, under, under.rstrip("/")})
-    return lambda row: row[0] in same or row[0].startswith(under)
-
-
-def _above(criterion: Criterion, text: str, zone: tzinfo) -> Test:
-    whole = squeezed(unescaped(text))
-
-    def met(row: Sequence[Any]) -> bool:
-        path = row[0].rstrip("/")
-        return bool(row[0] == whole or (re.search(r"://[^/]", path) and f"{whole.rstrip('/')}/".startswith(f"{path}/")))
-
-    return met
-
-
-def _prefix(text: str) -> tuple[str, str]:
-    return (text[:2], text[2:]) if text[:2] in PREFIXES else ("eq", text)
-
-
 TESTS: dict[tuple[str, str], Make] = {
     ("token", ""): _token,
-    ("token", "in"): _member,
-    ("token", "not-in"): _member,
-    ("token", "of-type"): _of_type,
-    ("token", "text"): _starts,
     ("string", ""): _starts,
     ("string", "exact"): _exactly,
     ("string", "contains"): _contains,
@@ -340,7 +324,7 @@ TESTS: dict[tuple[str, str], Make] = {
     ("reference", ""): _reference,
     ("reference", "identifier"): _token,
     ("uri", ""): _uri,
-    ("uri", "below"): _below,
-    ("uri", "above"): _above,
 }
-"""(parameter type, modifier) → the test of one value; where a modifier has none of its own, the plain one's."""
+"""(parameter type, modifier) → the test of one value."""
+TEXTS = {"token": ("token_index", "string_index"), "reference": ("reference_index", "token_index")}
+"""Parameter type → where else its values may stand."""

@@ -3,16 +3,17 @@
 Source: https://hl7.org/fhir/R4/subscription.html, https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
 from gateway.errors import FhirError
 from gateway.store import BadParameter
 from gateway.store.values import span
-from gateway.subscriptions.criteria import Criteria
+from gateway.subscriptions.criteria import Criteria, Understand
 from gateway.subscriptions.topics import SILENT, Topic, topics
 from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirjson import Resource
@@ -70,8 +71,11 @@ class Wanted:
         return self.end is not None and now >= self.end
 
 
-def read(resource: Resource, zone: tzinfo) -> Wanted:
-    """Understand a Subscription. Raises FhirError GF-751 to GF-753 for what cannot be done here."""
+def read(resource: Resource, zone: tzinfo, understand: Understand) -> Wanted:
+    """Understand a Subscription; `understand` reads searches of its facility.
+
+    Raises FhirError GF-751 to GF-753 for what cannot be done here.
+    """
     channel = resource["channel"]
     if channel["type"] != "rest-hook":
         raise _not_here("channel.type", channel["type"], "rest-hook")
@@ -81,8 +85,9 @@ def read(resource: Resource, zone: tzinfo) -> Wanted:
     if payload is not None and payload not in PAYLOADS:
         raise _not_here("channel.payload", payload, JSON)
     criteria = resource["criteria"]
-    about = _of_topic(resource, zone) if criteria.startswith(CANONICAL) else _of_search(criteria, zone)
-    topic, kind, filters = about
+    read_criteria = partial(_criteria, zone=zone, understand=understand)
+    by_topic = criteria.startswith(CANONICAL)
+    topic, kind, filters = (_of_topic if by_topic else _of_search)(resource, read_criteria)
     content = _content(channel) if topic else ("full-resource" if payload else "empty")
     end = span(resource["end"], zone) if "end" in resource else None
     return Wanted(
@@ -101,37 +106,43 @@ def read(resource: Resource, zone: tzinfo) -> Wanted:
     )
 
 
-def _of_search(criteria: str, zone: tzinfo) -> tuple[None, str, tuple[Criteria, ...]]:
+ReadCriteria = Callable[[str, str], Criteria]
+About = tuple[Topic | None, str | None, tuple[Criteria, ...]]
+
+
+def _of_search(resource: Resource, read_criteria: ReadCriteria) -> About:
+    criteria = resource["criteria"]
     kind, _, query = criteria.partition("?")
     if kind not in RESOURCE_TYPES or kind in SILENT:
         raise FhirError("GF-752", criteria=criteria, reason=f"{kind!r} cannot be observed", expression=WHERE)
-    return None, kind, (_criteria(kind, query, zone),)
+    return None, kind, (read_criteria(kind, query),)
 
 
-def _of_topic(resource: Resource, zone: tzinfo) -> tuple[Topic, str | None, tuple[Criteria, ...]]:
+def _of_topic(resource: Resource, read_criteria: ReadCriteria) -> About:
     url = resource["criteria"]
     topic = topics().get(url)
     if topic is None:
         raise FhirError("GF-753", topic=url, expression=WHERE)
     filters = [
-        _filter(topic, str(row.get("valueString", "")), zone) for row in _extensions(resource, "_criteria", FILTER)
+        _filter(topic, str(row.get("valueString", "")), read_criteria)
+        for row in _extensions(resource, "_criteria", FILTER)
     ]
     return topic, topic.type, tuple(filters)
 
 
-def _filter(topic: Topic, text: str, zone: tzinfo) -> Criteria:
+def _filter(topic: Topic, text: str, read_criteria: ReadCriteria) -> Criteria:
     kind, mark, query = text.partition("?")
     if not mark:
         kind, query = topic.type or "", text
     if topic.type is None or kind != topic.type:
         reason = f"the topic is about {topic.type or 'no type in particular'}" + ("" if topic.type else ", unfiltered")
         raise FhirError("GF-752", criteria=text, reason=reason, expression=WHERE)
-    return _criteria(kind, query, zone)
+    return read_criteria(kind, query)
 
 
-def _criteria(kind: str, query: str, zone: tzinfo) -> Criteria:
+def _criteria(kind: str, query: str, zone: tzinfo, understand: Understand) -> Criteria:
     try:
-        return Criteria(kind, parse_qsl(query, keep_blank_values=True), zone)
+        return Criteria(kind, parse_qsl(query, keep_blank_values=True), zone, understand)
     except BadParameter as bad:
         raise FhirError("GF-752", criteria=f"{kind}?{query}", reason=str(bad), expression=WHERE) from None
 

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -88,7 +89,7 @@ class Notifier:
         resource = fhirjson.decode(version.content)
         if state is None or resource["status"] == "off":
             return None
-        wanted = read(resource, self._zones[row.facility])
+        wanted = read(resource, self._zones[row.facility], partial(self._store.understood, row.facility))
         return Case(attempt, wanted, state, resource, notification.base(self._settings, row.facility))
 
     # --- the steps

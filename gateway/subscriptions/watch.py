@@ -10,15 +10,16 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from gateway.errors import FhirError
 from gateway.outbox import Planned, plan
 from gateway.outbox.queue import wish
 from gateway.settings import Facility, Settings
-from gateway.store import Also, Change, Connection, Store, StoreError, Version
+from gateway.store import Also, BadParameter, Change, Connection, Store, StoreError, Version
 from gateway.subscriptions import events
-from gateway.subscriptions.criteria import Facts
+from gateway.subscriptions.criteria import Criteria, Facts
 from gateway.subscriptions.events import DESTINATION, Told
 from gateway.subscriptions.model import Wanted, now, read
 from gateway.subscriptions.notification import own_addresses
@@ -88,11 +89,12 @@ class Watch:
             observed = known
             if observed is None:
                 observed = (await self._load(connection, facility.slug)).get(facility.slug, {})
+            judge = Judge(self._store, connection, facility.slug)
             told = [
                 told
                 for version in versions
                 if version.type in observed
-                for told in await _told(connection, version, observed[version.type], zone, bases)
+                for told in await _told(judge, version, observed[version.type], zone, bases)
             ]
             if told:
                 await events.record(connection, facility.slug, told)
@@ -156,7 +158,7 @@ class Watch:
     def _read(self, facility: str, content: bytes) -> Wanted | None:
         """The Subscription; None for one that came in by another door and asks for what there is not."""
         try:
-            return read(fhirjson.decode(content), self._zones[facility])
+            return read(fhirjson.decode(content), self._zones[facility], partial(self._store.understood, facility))
         except (FhirError, KeyError) as error:
             log.warning("a Subscription of %s is never delivered: %s", facility, error)
             return None
@@ -172,8 +174,27 @@ def step(wanted: Wanted, name: str) -> Planned:
     return Planned(DESTINATION, DESTINATION, name, RANKS[name], visit, source, wanted.version)
 
 
+class Judge:
+    """Asks the store, in the transaction of a write, whether resources meet a search."""
+
+    def __init__(self, store: Store, connection: Connection, facility: str) -> None:
+        self._store, self.connection, self._facility = store, connection, facility
+
+    async def meets(self, criteria: Criteria, facts: Facts, version: Version) -> bool:
+        """Whether a version meets the criteria; a deletion, by what it was before (`facts`)."""
+        if criteria.search is None or facts.resource["resourceType"] != criteria.type:
+            return criteria.met(facts)
+        before = {version.id: facts.resource} if version.deleted else None
+        meeting = partial(self._store.meeting, self.connection, self._facility, criteria.search)
+        try:
+            return bool(await meeting([version.id], deleted=before))
+        except BadParameter as bad:  # a value set that it named is no more: nothing is of it
+            log.warning("a Subscription of %s cannot be judged: %s", self._facility, bad)
+            return False
+
+
 async def _told(
-    connection: Connection, version: Version, observers: Sequence[Wanted], zone: ZoneInfo, bases: Sequence[str]
+    judge: Judge, version: Version, observers: Sequence[Wanted], zone: ZoneInfo, bases: Sequence[str]
 ) -> list[Told]:
     """The events that one version makes."""
     act = "delete" if version.deleted else "create" if version.created else "update"
@@ -183,17 +204,28 @@ async def _told(
         return []
     before: Resource | None = None
     if version.deleted or any(w.topic and w.topic.became for w in concerned):
-        content = await events.content(connection, version.facility, version.reference, version.version - 1)
+        content = await events.content(judge.connection, version.facility, version.reference, version.version - 1)
         before = fhirjson.decode(content) if content else None
     after = before if version.deleted else fhirjson.decode(version.content)
     if after is None:
         return []
     facts = Facts(after, version.last_updated, zone, bases)
-    return [Told(w.id, act, version.reference, version.version) for w in concerned if _matches(w, facts, before)]
+    return [
+        Told(w.id, act, version.reference, version.version)
+        for w in concerned
+        if _became(w, after, before) and await _matches(judge, w, facts, version)
+    ]
 
 
-def _matches(wanted: Wanted, facts: Facts, before: Resource | None) -> bool:
+def _became(wanted: Wanted, after: Resource, before: Resource | None) -> bool:
     became = wanted.topic.became if wanted.topic else None
-    if became and (not became(facts.resource) or (before is not None and became(before))):
-        return False
-    return not wanted.filters or any(criteria.met(facts) for criteria in wanted.filters)
+    return became is None or (became(after) and not (before is not None and became(before)))
+
+
+async def _matches(judge: Judge, wanted: Wanted, facts: Facts, version: Version) -> bool:
+    if not wanted.filters:
+        return True
+    for criteria in wanted.filters:
+        if await judge.meets(criteria, facts, version):
+            return True
+    return False

@@ -8,8 +8,9 @@ import pytest
 
 from gateway.store import Store
 from gateway.store.facilities import Place
+from gateway.store.search.conditions import Builder
 from gateway.store.search.run import numbers
-from gateway.store.search.statement import Builder, page
+from gateway.store.search.statement import Bounds, page
 from gateway.store.search.syntax import parse
 from gateway.store.search.vocabulary import meant
 
@@ -117,9 +118,9 @@ async def test_no_search_by_one_parameter_reads_a_whole_table(grown: Store) -> N
     async with grown.connection() as connection:
         for type, query in SEARCHES:
             search = parse(type, parse_qsl(query, keep_blank_values=True))
-            codes = await meant(connection, place, [search])
-            builder = Builder(place, await numbers(search, grown._index), codes)
-            statement, _ = page([search], builder, None, 20)
+            known = await numbers(search, grown._index)
+            builder = Builder(place, known, await meant(connection, place, [search], known))
+            statement, _ = page([search], builder, Bounds(), 20)
             plan = json.loads(await connection.fetchval(f"explain (format json) {statement}", *builder.arguments))
             if read := scans(plan[0]["Plan"]):
                 whole[f"{type}?{query}"] = read

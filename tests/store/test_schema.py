@@ -10,12 +10,12 @@ from sqlalchemy.schema import CreateIndex, CreateSequence, CreateTable
 from gateway.settings import Settings
 from gateway.store import SchemaMismatch, Store
 from gateway.store.database import Database
+from gateway.store.keys import KEYS_PER_DRAW
 from gateway.store.migrate import current, head, migrate
 from gateway.store.pool import connect
 from gateway.store.rows import COLUMNS
 from gateway.store.schema import SQUEEZED, metadata, resource_key
 from gateway.store.search import matching
-from gateway.store.store import KEYS_PER_DRAW
 
 COLUMNS_OF = """
 select table_name, column_name, data_type, is_nullable, collation_name, is_identity

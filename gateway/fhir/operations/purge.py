@@ -29,7 +29,8 @@ with place as (select id from facility where slug = $1), member as (
 ), own as (
     select r.key from place, resource r where r.facility = place.id and r.type = 'Patient' and r.id = $2
     union
-    select i.resource from place, reference_index i
+    select coalesce(c.container, i.resource) from place, reference_index i
+    left join contained c on c.key = i.resource
     join search_parameter p on p.id = i.parameter
     join member m on m.type = p.type and m.code = p.code
     where i.facility = place.id and i.target_type = 'Patient' and i.target_id = $2
@@ -64,6 +65,7 @@ select key, bool_or(shared) from (select * from found union all select * from at
 """Keys of what speaks of the patient, and whether it speaks of another patient, too. Deleted resources and Bundles are
 in no index: they are read."""
 
+INSIDE = "delete from contained where container = any($1::bigint[]) returning key"
 BY_KEY = ("validation", "resource_version", *INDEXES)
 ATTEMPTS = """
 update outbox_attempt a set request = null, reply = null, url = substring(a.url from '^https?://[^/]+') from outbox o
@@ -119,6 +121,7 @@ async def _erase(transaction: Transaction, facility: str, keys: list[int], names
     connection = transaction.connection
     if await connection.fetchval(UNDER_WAY, facility, names):
         raise FhirError("GF-707", headers=((b"retry-after", b"5"),))
+    keys = [*keys, *(row[0] for row in await connection.fetch(INSIDE, keys))]
     for table in BY_KEY:
         await connection.execute(f"delete from {table} where resource = any($1::bigint[])", keys)
     await connection.execute("delete from resource where key = any($1::bigint[])", keys)

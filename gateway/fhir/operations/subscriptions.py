@@ -4,6 +4,7 @@ Source: https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/OperationDefinitio
 OperationDefinition-backport-subscription-events.html
 """
 
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from gateway.errors import FhirError
@@ -92,7 +93,8 @@ async def _status(call: Call, version: Version, statuses: list[str]) -> Resource
 
 
 def _read(call: Call, version: Version) -> Wanted:
-    return read(fhirjson.decode(version.content), ZoneInfo(call.facility.zone))
+    understand = partial(call.services.store.understood, call.facility.slug)
+    return read(fhirjson.decode(version.content), ZoneInfo(call.facility.zone), understand)
 
 
 def _number(asked: Asked, name: str) -> int | None:

@@ -2,34 +2,31 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, tzinfo
-from decimal import Decimal
+from dataclasses import replace
+from datetime import tzinfo
 
 from profiles import definitions
 
-from ..emit import LITERAL
+from ..emit import A_PART, LITERAL
 from ..errors import BadParameter
+from ..extract import PHONETIC
 from ..values import (
     NO_SYSTEM,
-    UCUM_SYSTEM,
-    Span,
+    code_of,
+    contact,
     folded,
-    in_base_units,
-    number,
-    precision,
-    span,
+    phonetic,
     squeezed,
     system_number,
 )
 from .arguments import Arguments
 from .query import Criterion, split, unescaped
+from .ranges import amount, date, holds, overlaps, quantity
 
 BEYOND = "\U0010ffff"
 """Sorts after every continuation of a prefix."""
 SQUEEZED = 200
 """Characters of a string that the b-tree of `string_index` holds."""
-PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
-APPROXIMATELY = Decimal("0.1")
 
 Matcher = Callable[[Criterion, str, Arguments, tzinfo], str]
 
@@ -37,14 +34,34 @@ Matcher = Callable[[Criterion, str, Arguments, tzinfo], str]
 def token(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
     """`code`, `system|code`, `|code`, `system|`."""
     system, bar, code = _parted(text)
+    if not bar:
+        system, code = "", system
     conditions = []
-    if not bar or code:
-        conditions.append(f"i.code = {arguments.add(squeezed(code if bar else system), 'text')}")
+    if code:
+        conditions.append(_is(codes(criterion, system, code), arguments))
     if bar and (system or code):
         conditions.append(f"i.system = {arguments.add(system_number(system) if system else NO_SYSTEM, 'bigint')}")
     if not conditions:
         raise BadParameter(criterion.written, "has no value", ("code", "system|code", "|code", "system|"))
     return " and ".join(conditions)
+
+
+def codes(criterion: Criterion, system: str, code: str) -> list[str]:
+    """How the index may hold a code: the case counts where it is known to, or cannot be told."""
+    types = criterion.parameter.types
+    if criterion.modifier == "identifier" or criterion.parameter.as_written:
+        return [squeezed(code)]
+    if types == {"ContactPoint"}:
+        return [squeezed(contact(code))]
+    if system or types == {"string"}:
+        return [code_of(system, code)]
+    return list(dict.fromkeys((squeezed(code), squeezed(code.lower()))))
+
+
+def _is(codes: list[str], arguments: Arguments) -> str:
+    if len(codes) == 1:
+        return f"i.code = {arguments.add(codes[0], 'text')}"
+    return f"i.code = any({arguments.add(codes, 'text[]')})"
 
 
 def of_type(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
@@ -53,35 +70,56 @@ def of_type(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo)
     if len(parts) != 3 or not all(parts[1:]):
         raise BadParameter(criterion.written, f"{text!r} is not written system|code|value")
     system = arguments.add(system_number(parts[0]) if parts[0] else NO_SYSTEM, "bigint")
-    return f"i.system = {system} and i.code = {arguments.add(squeezed(f'{parts[1]}|{parts[2]}'), 'text')}"
+    wanted = squeezed(f"{code_of(parts[0], parts[1])}|{parts[2]}")
+    return f"i.system = {system} and i.code = {arguments.add(wanted, 'text')}"
 
 
-def hierarchical(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
-    """A code above or below one; what that means must have been looked up (vocabulary.py)."""
-    raise BadParameter(criterion.written, "cannot be asked here, only in a search")
+def media(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
+    """A media type with whatever parameters (`text/xml`), or any of a kind (`image`); what the codes above and below
+    another are must have been looked up (vocabulary.py)."""
+    wanted = unescaped(text)
+    if "|" in text or criterion.modifier != "below":
+        raise BadParameter(criterion.written, "cannot be asked here, only in a search")
+    sign = ";" if "/" in wanted else "/"
+    low, high = arguments.add(wanted + sign, "text"), arguments.add(wanted + sign + BEYOND, "text")
+    return f"(i.code = {arguments.add(wanted, 'text')} or (i.code >= {low} and i.code < {high}))"
 
 
 def member(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
     """A code of a value set that is shipped, named by its url."""
-    codes = definitions.value_set(unescaped(text))
-    if codes is None:
+    found = definitions.value_set(unescaped(text))
+    if found is None:
         raise BadParameter(criterion.written, f"the codes of the value set {text!r} are not known here")
-    return one_of(codes, arguments)
+    return one_of(found, arguments)
 
 
 def one_of(codes: Iterable[tuple[str, str]], arguments: Arguments) -> str:
     """One of these (system, code)."""
     codes = list(codes)
     systems = arguments.add([system_number(system) for system, _ in codes], "bigint[]")
-    values = arguments.add([squeezed(code) for _, code in codes], "text[]")
+    values = arguments.add([code_of(system, code) for system, code in codes], "text[]")
     return f"(i.code, i.system) in (select c, s from unnest({systems}, {values}) u (s, c))"
 
 
+def one_reference(targets: Iterable[tuple[str, str]], arguments: Arguments) -> str:
+    """A reference to one of these (type, id)."""
+    targets = list(targets)
+    types = arguments.add([type for type, _ in targets], "text[]")
+    ids = arguments.add([id for _, id in targets], "text[]")
+    return f"(i.target_type, i.target_id) in (select t, d from unnest({types}, {ids}) u (t, d))"
+
+
+def _folded(criterion: Criterion, text: str) -> str:
+    fold = phonetic if criterion.parameter.code == PHONETIC else folded
+    found = fold(unescaped(text))
+    if not found:
+        raise BadParameter(criterion.written, f"{text!r} holds neither a letter nor a digit")
+    return found
+
+
 def starts(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
-    """A string that begins so, whatever its case and accents."""
-    wanted = folded(unescaped(text))
-    if not wanted:
-        raise BadParameter(criterion.written, "has no value")
+    """A string that begins so, whatever its case, accents and punctuation."""
+    wanted = _folded(criterion, text)
     short = wanted[:SQUEEZED]
     low = arguments.add(short, "text")
     if len(wanted) < SQUEEZED:
@@ -94,124 +132,45 @@ def starts(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) 
 def exactly(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
     """A string that is the same to the letter."""
     wanted = unescaped(text)
-    short = arguments.add(folded(wanted)[:SQUEEZED], "text")
+    fold = phonetic if criterion.parameter.code == PHONETIC else folded
+    short = arguments.add(fold(wanted)[:SQUEEZED], "text")
     return f"left(i.folded, {SQUEEZED}) = {short} and i.exact = {arguments.add(wanted, 'text')}"
 
 
 def equals(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
-    """A string that is the same, whatever its case and accents."""
-    wanted = folded(unescaped(text))
+    """A string that is the same, whatever its case, accents and punctuation."""
+    wanted = _folded(criterion, text)
     short, whole = arguments.add(wanted[:SQUEEZED], "text"), arguments.add(wanted, "text")
-    return f"left(i.folded, {SQUEEZED}) = {short} and i.folded = {whole}"
+    return f"{WHOLE} and left(i.folded, {SQUEEZED}) = {short} and i.folded = {whole}"
 
 
 def ends(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
-    """A string that ends so, whatever its case and accents."""
-    wanted = folded(unescaped(text))
+    """A string that ends so, whatever its case, accents and punctuation."""
+    wanted = _folded(criterion, text)
     return f"right(i.folded, {len(wanted)}) = {arguments.add(wanted, 'text')}"
 
 
 def contains(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
-    """A string that holds it anywhere, whatever its case and accents."""
-    return f"position({arguments.add(folded(unescaped(text)), 'text')} in i.folded) > 0"
+    """A string that holds it anywhere, whatever its case, accents and punctuation."""
+    return f"position({arguments.add(_folded(criterion, text), 'text')} in i.folded) > 0"
 
 
-def date(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
-    """A date, dateTime or Period against the instants that the value may mean."""
-    prefix, rest = _prefix(text)
-    asked = span(rest, zone)
-    if asked is None:
-        raise BadParameter(
-            criterion.written, f"{rest!r} is not a date", [f"{p}2026-01-31T08:00:00+07:00" for p in PREFIXES]
-        )
-    if prefix == "ap":
-        margin = abs(datetime.now(UTC) - asked.low) * float(APPROXIMATELY)
-        asked = Span(asked.low - margin, asked.high + margin)
-    return between(prefix, asked, arguments)
+WHOLE = f"i.exact <> '{A_PART}'"
 
 
-def overlaps(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
-    """A date, dateTime or Period that has an instant in common with the value."""
-    asked = span(text, zone)
-    if asked is None:
-        raise BadParameter(criterion.written, f"{text!r} is not a date")
-    return between("ap", asked, arguments)
+def beside(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
+    """A string that comes before or after, by its code points (`gt`, `lt`, `ge`, `le` of `_filter`)."""
+    sign = {"gt": ">", "lt": "<", "ge": ">=", "le": "<="}[criterion.modifier]
+    return f"{WHOLE} and i.folded {sign} {arguments.add(_folded(criterion, text), 'text')}"
 
 
-RANGES = {
-    "eq": "{begin} >= {low} and {begin} < {high} and {end} <= {high}",
-    "ne": "({begin} < {low} or {end} > {high})",
-    "gt": "{end} > {high}",
-    "lt": "{begin} < {low}",
-    "ge": "({begin} >= {low} or {end} > {high})",
-    "le": "({begin} < {low} or {end} <= {high})",
-    "sa": "{begin} >= {high}",
-    "eb": "{end} <= {low}",
-    "ap": "{begin} < {high} and {end} > {low}",
-}
-"""Prefix → how the range `begin`…`end` of a row lies to the one asked for (https://hl7.org/fhir/R4/search.html#prefix)."""
+def unlike(matches: Matcher, also: str) -> Matcher:
+    """A value that is another: what `ne` of `_filter` asks of one item of several."""
 
+    def other(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
+        return f"{also} and not ({matches(replace(criterion, modifier=''), text, arguments, zone)})"
 
-def between(prefix: str, asked: Span, arguments: Arguments, begin: str = "i.low", end: str = "i.high") -> str:
-    """Compare a row's range of instants with the one asked for."""
-    template = RANGES[prefix]
-    bound = {
-        name: arguments.add(value, "timestamptz") if f"{{{name}}}" in template else ""
-        for name, value in zip(("low", "high"), asked, strict=True)
-    }
-    return template.format(begin=begin, end=end, **bound)
-
-
-def amount(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
-    """A number: `100` means 99.5 up to 100.5."""
-    prefix, rest = _prefix(text)
-    value = number(rest)
-    if value is None:
-        raise BadParameter(criterion.written, f"{rest!r} is not a number", [f"{p}100" for p in PREFIXES])
-    return _compare(prefix, value, precision(value), "i.low", "i.high", arguments)
-
-
-def quantity(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
-    """`number`, `number|system|code`, `number||code`; UCUM units are compared in base units."""
-    prefix, rest = _prefix(text)
-    parts = [unescaped(part) for part in split(rest, "|")]
-    value = number(parts[0])
-    if value is None or len(parts) not in (1, 3):
-        raise BadParameter(criterion.written, f"{text!r} is not written number, number|system|code or number||code")
-    half = precision(value)
-    if len(parts) == 1:
-        return _compare(prefix, value, half, "i.low", "i.high", arguments)
-    _, system, unit = parts
-    least = in_base_units(value - half, unit) if system == UCUM_SYSTEM else None
-    most = in_base_units(value + half, unit) if system == UCUM_SYSTEM else None
-    if least and most:
-        middle = (least[0] + most[0]) / 2
-        compared = _compare(prefix, middle, abs(most[0] - middle), "i.canonical_low", "i.canonical_high", arguments)
-        return f"i.canonical_unit = {arguments.add(least[1], 'text')} and {compared}"
-    compared = _compare(prefix, value, half, "i.low", "i.high", arguments)
-    if system:
-        compared += f" and i.system = {arguments.add(system_number(system), 'bigint')}"
-    return f"{compared} and i.unit = {arguments.add(squeezed(unit), 'text')}" if unit else compared
-
-
-def _compare(prefix: str, value: Decimal, half: Decimal, low: str, high: str, arguments: Arguments) -> str:
-    if prefix in ("eq", "ne", "ap"):
-        margin = abs(value) * APPROXIMATELY if prefix == "ap" else half
-        least, most = arguments.add(value - margin, "numeric"), arguments.add(value + margin, "numeric")
-        if prefix == "ap":
-            return f"({low} <= {most} and {high} >= {least})"
-        if prefix == "ne":
-            return f"({low} < {least} or {high} >= {most})"
-        return f"({low} >= {least} and {low} < {most} and {high} < {most})"
-    bound = arguments.add(value, "numeric")
-    return {
-        "gt": f"{high} > {bound}",
-        "lt": f"{low} < {bound}",
-        "ge": f"{high} >= {bound}",
-        "le": f"{low} <= {bound}",
-        "sa": f"{low} > {bound}",
-        "eb": f"{high} < {bound}",
-    }[prefix]
+    return other
 
 
 def reference(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
@@ -224,10 +183,28 @@ def reference(criterion: Criterion, text: str, arguments: Arguments, zone: tzinf
         return f"i.target_type = {type} and i.target_id = {id}"
     if ":" in wanted:
         return f"i.target_type = '' and i.target_id = {arguments.add(squeezed(wanted), 'text')}"
-    if not re.fullmatch(r"[A-Za-z0-9\-.]{1,64}", wanted, re.ASCII):
-        raise BadParameter(criterion.written, f"{text!r} is not an id, a reference or a url")
-    id = arguments.add(wanted, "text")
+    id = arguments.add(bare_id(criterion, text), "text")
     return f"i.target_id = {id} and i.target_type = any({arguments.add(list(criterion.parameter.targets), 'text[]')})"
+
+
+def bare_id(criterion: Criterion, text: str) -> str:
+    """The id that a reference is asked for by. Raises BadParameter."""
+    if not re.fullmatch(r"[A-Za-z0-9\-.]{1,64}", text, re.ASCII):
+        raise BadParameter(criterion.written, f"{text!r} is not an id, a reference or a url")
+    return text
+
+
+def canonical(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
+    """A canonical url of whatever version (`url`), or of one below it (`url|1` is 1, 1.0 and 1.2.3); the resources
+    above and below another must have been looked up (vocabulary.py)."""
+    wanted = unescaped(text)
+    if ":" not in wanted or criterion.modifier != "below":
+        raise BadParameter(criterion.written, f"{text!r} leads to no resources that are parts of each other")
+    same = f"i.target_id = {arguments.add(squeezed(wanted), 'text')}"
+    if "|" not in wanted:
+        return f"i.target_type = '' and {same}"
+    low, high = arguments.add(f"{wanted}.", "text"), arguments.add(f"{wanted}.{BEYOND}", "text")
+    return f"i.target_type = '' and ({same} or (i.target_id >= {low} and i.target_id < {high}))"
 
 
 def uri(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) -> str:
@@ -259,10 +236,6 @@ def _above(uri: str) -> Iterator[str]:
         yield path + "/"
 
 
-def _prefix(text: str) -> tuple[str, str]:
-    return (text[:2], text[2:]) if text[:2] in PREFIXES else ("eq", text)
-
-
 def _parted(text: str) -> tuple[str, bool, str]:
     parts = split(text, "|")
     if len(parts) == 1:
@@ -270,32 +243,41 @@ def _parted(text: str) -> tuple[str, bool, str]:
     return unescaped(parts[0]), True, unescaped("|".join(parts[1:]))
 
 
+ANY = "true"
 MATCHERS: dict[tuple[str, str], tuple[str, Matcher]] = {
     ("token", ""): ("token_index", token),
     ("token", "not"): ("token_index", token),
+    ("token", "!="): ("token_index", unlike(token, "i.code <> ''")),
     ("token", "in"): ("token_index", member),
     ("token", "not-in"): ("token_index", member),
-    ("token", "above"): ("token_index", hierarchical),
-    ("token", "below"): ("token_index", hierarchical),
+    ("token", "above"): ("token_index", media),
+    ("token", "below"): ("token_index", media),
     ("token", "of-type"): ("token_index", of_type),
     ("token", "text"): ("string_index", starts),
     ("string", ""): ("string_index", starts),
     ("string", "="): ("string_index", equals),
+    ("string", "!="): ("string_index", unlike(equals, WHOLE)),
     ("string", "ends"): ("string_index", ends),
     ("string", "exact"): ("string_index", exactly),
     ("string", "contains"): ("string_index", contains),
+    **{("string", sign): ("string_index", beside) for sign in ("gt", "lt", "ge", "le")},
     ("date", ""): ("date_index", date),
     ("date", "overlaps"): ("date_index", overlaps),
+    ("date", "holds"): ("date_index", holds),
     ("number", ""): ("number_index", amount),
     ("quantity", ""): ("quantity_index", quantity),
     ("reference", ""): ("reference_index", reference),
+    ("reference", "!="): ("reference_index", unlike(reference, ANY)),
+    ("reference", "above"): ("reference_index", canonical),
+    ("reference", "below"): ("reference_index", canonical),
     ("reference", "identifier"): ("token_index", token),
     ("uri", ""): ("uri_index", uri),
+    ("uri", "!="): ("uri_index", unlike(uri, ANY)),
     ("uri", "below"): ("uri_index", below),
     ("uri", "above"): ("uri_index", above),
 }
-"""(type, modifier) → the table to look in and what to ask of its rows. `=`, `ends` and `overlaps` are for `_filter`;
-what `above` and `below` mean is looked up beforehand (vocabulary.py)."""
+"""(type, modifier) → the table to look in and what to ask of its rows. What no client can write after a colon is for
+`_filter`; what `above`, `below`, `in` and `not-in` mean is looked up beforehand (vocabulary.py)."""
 
 NEGATIVE = frozenset({"not", "not-in"})
 

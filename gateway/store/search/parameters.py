@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from ..catalogue import SHIPPED, Catalogue
 from ..errors import BadParameter, OutOfSight
-from ..extract import INDEXED
+from ..extract import INDEXED, expressions
+from ..kinds import value_types
 from .query import Parameter
 
 MODIFIERS: dict[str, frozenset[str]] = {
@@ -14,7 +15,7 @@ MODIFIERS: dict[str, frozenset[str]] = {
     "date": frozenset({"missing"}),
     "number": frozenset({"missing"}),
     "quantity": frozenset({"missing"}),
-    "reference": frozenset({"identifier", "missing"}),
+    "reference": frozenset({"identifier", "above", "below", "missing"}),
     "uri": frozenset({"below", "above", "missing"}),
     "composite": frozenset({"missing"}),
     "words": frozenset(),
@@ -28,7 +29,7 @@ SPECIAL = {"_text": "words", "_content": "words", "near": "position", "_filter":
 """Parameters that are no comparison with a value of one type → the kind of their condition."""
 UNSORTED = frozenset({"composite", *SPECIAL.values()})
 
-RESULT = ("_sort", "_count", "_total", "_include", "_revinclude", "_cursor")
+RESULT = ("_sort", "_count", "_total", "_include", "_revinclude", "_contained", "_containedType", "_cursor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,18 @@ def _parameters(type: str, catalogue: Catalogue) -> Iterator[tuple[str, Paramete
         components = tuple(
             (f"{code}${n}", kinds[c["definition"]]) for n, c in enumerate(definition.get("component", ()), 1)
         )
-        yield code, Parameter(type, code, kind, tuple(definition.get("target", ())), components)
+        types = frozenset[str]().union(*map(value_types, expressions(type, definition["expression"])))
+        yield code, Parameter(type, code, kind, tuple(definition.get("target", ())), components, types)
+
+
+HIERARCHIES = ("partof", "part-of", "parent")
+"""Parameters by which a resource is part of another of its type."""
+
+
+def hierarchy(type: str, catalogue: Catalogue = SHIPPED) -> str | None:
+    """The code of the parameter that makes a hierarchy of a type's resources; None where nothing does."""
+    there = parameters(type, catalogue)
+    return next((code for code in HIERARCHIES if code in there and type in there[code].targets), None)
 
 
 def known(type: str, code: str, written: str, scope: Scope) -> Parameter:

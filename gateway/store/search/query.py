@@ -7,6 +7,9 @@ from typing import Literal
 
 from ..extract import HEAD_PARAMETERS
 
+AS_WRITTEN = frozenset({"Identifier", "code", "id", "boolean", "uri", "url", "canonical"})
+"""Types whose tokens are compared to the letter."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -18,6 +21,13 @@ class Parameter:
     targets: tuple[str, ...]
     components: tuple[tuple[str, str], ...] = ()
     """Of a composite: (derived code, kind) of each component."""
+    types: frozenset[str] = frozenset()
+    """The FHIR types of its values, where the definitions tell."""
+
+    @property
+    def as_written(self) -> bool:
+        """A token whose case counts, whatever its system."""
+        return bool(self.types) and self.types <= AS_WRITTEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,9 @@ class Search:
     includes: tuple[Include, ...]
     revincludes: tuple[Include, ...]
     cursor: str | None
+    contained: Literal["false", "true", "both"] = "false"
+    containers: bool = False
+    """What contains a contained resource that was found is shown in its place."""
 
     @property
     def ordered(self) -> Criterion | None:
@@ -99,7 +112,8 @@ class Search:
         if not isinstance(only, Criterion) or only.modifier or len(only.values) != 1:
             return None
         [value] = only.values
-        whole = {"token": not value.endswith("|"), "reference": "/" in value, "uri": True}
+        cased = value != value.lower() and "|" not in value and not only.parameter.as_written
+        whole = {"token": not value.endswith("|") and not cased, "reference": "/" in value, "uri": True}
         return only if only.parameter.code not in HEAD_PARAMETERS and whole.get(only.parameter.kind) else None
 
     def types(self) -> Iterator[str]:
@@ -108,6 +122,14 @@ class Search:
         for condition in self.conditions:
             yield from _types(condition)
         yield from (i.source for i in (*self.includes, *self.revincludes) if i.parameter)
+
+
+def chained(conditions: Iterable[Condition]) -> bool:
+    """Whether any of the conditions leads to other resources."""
+    return any(
+        isinstance(condition, Chain | Has) or (isinstance(condition, Combined) and chained(condition.of))
+        for condition in conditions
+    )
 
 
 def criteria(conditions: Iterable[Condition]) -> Iterator[Criterion]:
@@ -129,7 +151,10 @@ def _types(condition: Condition) -> Iterator[str]:
             yield from _types(inner)
         return
     yield condition.parameter.type
-    if isinstance(condition, Special):
+    if isinstance(condition, Criterion):
+        if condition.parameter.kind == "reference" and condition.modifier in ("above", "below"):
+            yield from condition.parameter.targets
+    elif isinstance(condition, Special):
         if condition.parameter.kind == "list":
             yield "List"
     elif isinstance(condition, Has):

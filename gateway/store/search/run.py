@@ -12,10 +12,11 @@ from ..errors import BadParameter
 from ..extract import LINK
 from ..facilities import Place
 from ..index import SearchIndex
-from ..model import Connection, Page, Version
+from ..model import Connection, Contained, Page, Version
 from ..read import VERSION, version_of
+from .conditions import Builder, Numbers
 from .query import Include, Search
-from .statement import Builder, Numbers, page, total
+from .statement import Bounds, page, total
 from .vocabulary import meant
 
 MOST_INCLUDED = 5_000
@@ -59,6 +60,7 @@ async def run(
     searches: Sequence[Search],
     known: Numbers,
     count: int,
+    catalogue: Catalogue = SHIPPED,
     compartment: tuple[str, str] | None = None,
     among: Collection[str] | None = None,
 ) -> Page:
@@ -68,23 +70,29 @@ async def run(
 
     Raises BadParameter for a value that does not fit its parameter.
     """
-    search = searches[0]
-    codes = await meant(connection, place, searches)
-    builder = Builder(place, known, codes)
-    statement, kinds = page(searches, builder, compartment, count)
+    search, bounds = searches[0], Bounds(compartment, among)
+    meaning = await meant(connection, place, searches, known, catalogue)
+    builder = Builder(place, known, meaning)
+    statement, kinds = page(searches, builder, bounds, count)
     try:
         rows = await connection.fetch(statement, *builder.arguments)
     except asyncpg.DataError as error:  # a NUL, a number without end
         raise BadParameter("_cursor" if search.cursor else "search", f"holds an impossible value ({error})") from None
     counted = None
     if search.total != "none":
-        builder = Builder(place, known, codes)
-        counted = _number(await connection.fetchval(total(searches, builder, compartment), *builder.arguments))
+        builder = Builder(place, known, meaning)
+        counted = _number(await connection.fetchval(total(searches, builder, bounds), *builder.arguments))
     shown = rows[:count]
-    more = str(Cursor(tuple(shown[-1])[6 : 6 + len(kinds)])) if len(rows) > count and shown else None
-    matches = [(row["key"], row["type"]) for row in shown]
+    more = str(Cursor(tuple(shown[-1])[-len(kinds) :])) if len(rows) > count and shown else None
+    matches = [(row["key"], row["kind"]) for row in shown]
     included, warnings = await _included(connection, place, search, known, matches, among)
-    return Page([version_of(place.slug, row) for row in shown], included, more, counted, warnings)
+    return Page([_found(place, row) for row in shown], included, more, counted, warnings)
+
+
+def _found(place: Place, row: Any) -> Version:
+    """The resource of a row, or the one that is contained in it."""
+    version = version_of(place.slug, row)
+    return Contained.of(version, row["part"]) if row["part"] is not None else version
 
 
 def _number(answer: Any) -> int:
@@ -104,7 +112,8 @@ async def _included(
     seen = {key for key, _ in matches}
     directions = [(FORWARD, i) for i in search.includes] + [(BACKWARD, i) for i in search.revincludes]
     sources = list(matches)
-    for turn in range(ROUNDS if any(i.iterate for _, i in directions) else 1):
+    repeats = any(i.iterate for _, i in directions)
+    for turn in range(ROUNDS if repeats else 1):
         added: list[tuple[int, str]] = []
         for statement, include in directions:
             if turn and not include.iterate:
@@ -118,9 +127,9 @@ async def _included(
             if len(found) >= MOST_INCLUDED:
                 return found, [f"more than {MOST_INCLUDED} resources would be included; the rest is left out"]
         if not added:
-            break
+            return found, []
         sources = added
-    return found, []
+    return found, [f"what lies more than {ROUNDS} references away is left out"] if repeats else []
 
 
 async def _follow(

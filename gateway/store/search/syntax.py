@@ -1,8 +1,9 @@
 """Search parameters as written → what they ask, checked against the definitions. Nothing unknown passes in silence."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from profiles import definitions
 
@@ -12,10 +13,14 @@ from ..extract import HEAD_PARAMETERS
 from ..model import Query
 from .filter import Reader
 from .parameters import EVERYTHING, MODIFIERS, RESULT, UNSORTED, Scope, known, parameters
-from .query import Chain, Condition, Criterion, Has, Include, Parameter, Search, Special, split
+from .query import Chain, Combined, Condition, Criterion, Has, Include, Parameter, Search, Special, split
 
 DEEPEST = 5
 """Links of one chain."""
+TOTALS = ("none", "estimate", "accurate")
+CONTAINED = ("false", "true", "both")
+CONTAINED_TYPES = ("container", "contained")
+"""The values of `_total`, `_contained` and `_containedType`; the first is meant where there is none."""
 
 
 def parse(type: str, query: Query, catalogue: Catalogue = SHIPPED, among: Collection[str] | None = None) -> Search:
@@ -36,17 +41,22 @@ def parse(type: str, query: Query, catalogue: Catalogue = SHIPPED, among: Collec
             if base != name and base not in ("_include", "_revinclude"):
                 raise BadParameter(name, "takes no modifier")
             results[base].append((name, value))
-        else:
+        elif value or name.startswith("_has:"):
             conditions.append(condition(type, name, name, value, scope))
+        else:  # a parameter without a value asks nothing, but must be one
+            known(type, base.partition(".")[0], name, scope)
+    contained = _one_of("_contained", results, CONTAINED)
     return Search(
         type,
         tuple(conditions),
         tuple(_sort(type, _once("_sort", results), scope)),
         _count(_once("_count", results)),
-        _total(_once("_total", results)),
+        _one_of("_total", results, TOTALS),
         tuple(_include(*pair, scope) for pair in results["_include"]),
         tuple(_include(*pair, scope) for pair in results["_revinclude"]),
         _once("_cursor", results) or None,
+        contained,
+        _one_of("_containedType", results, CONTAINED_TYPES) == "container" and contained != "false",
     )
 
 
@@ -80,7 +90,9 @@ def condition(type: str, name: str, written: str, value: str, scope: Scope = EVE
     if code in HEAD_PARAMETERS and modifier not in ("", "not"):
         raise BadParameter(written, f"has no modifier :{modifier}", ["not"] if code == "_id" else [])
     if parameter.kind == "filter":
-        return Reader(value, lambda path, text: condition(type, path, "_filter", text, scope, depth + 1)).read()
+        return Reader(value, Asked(type, scope, depth + 1)).read()
+    if code == "url" and parameter.kind == "uri" and not modifier and "|" in value:
+        return _versioned(type, written, value, scope)
     values = (value,) if parameter.kind == "words" else tuple(split(value, ","))
     if any(v == "" for v in values):
         raise BadParameter(written, "has no value")
@@ -89,25 +101,67 @@ def condition(type: str, name: str, written: str, value: str, scope: Scope = EVE
     return Criterion(written, parameter, modifier, values)
 
 
-def _chain(parameter: Parameter, modifier: str, rest: str, written: str, value: str, scope: Scope, depth: int) -> Chain:
+def _versioned(type: str, written: str, value: str, scope: Scope) -> Condition:
+    """`url|version` of a conformance resource (https://hl7.org/fhir/R4/search.html#uri)."""
+    alternatives: list[Condition] = []
+    for part in split(value, ","):
+        url, *version = split(part, "|")
+        found: Condition = Criterion(written, known(type, "url", written, scope), "", (url,))
+        if version:
+            of = Criterion(written, known(type, "version", written, scope), "", ("|".join(version),))
+            found = Combined("and", (found, of))
+        alternatives.append(found)
+    return alternatives[0] if len(alternatives) == 1 else Combined("or", tuple(alternatives))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a filter may name (filter.py), within a chain that is `depth` links long."""
+
+    type: str
+    scope: Scope
+    depth: int
+
+    def condition(self, path: str, value: str) -> Condition:
+        """The condition of a parameter's path and a value."""
+        return condition(self.type, path, "_filter", value, self.scope, self.depth)
+
+    def led(self, path: str, ask: Callable[[Self], Condition]) -> Chain:
+        """Resources whose reference leads to one that meets what `ask` makes of its type."""
+        code, _, modifier = path.partition(":")
+        parameter = known(self.type, code, "_filter", self.scope)
+        targets = _targets(parameter, modifier, "_filter", self.scope)
+        return _led(parameter, targets, lambda type: ask(replace(self, type=type, depth=self.depth + 1)))
+
+
+def _targets(parameter: Parameter, modifier: str, written: str, scope: Scope) -> list[str]:
     if parameter.kind != "reference":
         raise BadParameter(written, f"{parameter.code!r} is a {parameter.kind} and cannot be followed")
     if modifier and modifier not in parameter.targets:
         raise BadParameter(written, f"{parameter.code!r} does not lead to {modifier}", parameter.targets)
+    return [modifier] if modifier else [type for type in parameter.targets if scope.sees(type)]
+
+
+def _led(parameter: Parameter, targets: Sequence[str], ask: Callable[[str], Condition]) -> Chain:
+    """A chain to whichever of the types understands what is asked; what one does not, another may."""
+    led: list[tuple[str, Condition]] = []
+    for number, target in enumerate(targets, 1):
+        try:
+            led.append((target, ask(target)))
+        except BadParameter:
+            if number == len(targets) and not led:
+                raise
+    return Chain(parameter, tuple(led))
+
+
+def _chain(parameter: Parameter, modifier: str, rest: str, written: str, value: str, scope: Scope, depth: int) -> Chain:
+    targets = _targets(parameter, modifier, written, scope)
     code = re.split(r"[.:]", rest, maxsplit=1)[0]
-    targets = [modifier] if modifier else [type for type in parameter.targets if scope.sees(type)]
     meant = [t for t in targets if rest.startswith("_has:") or code in parameters(t, scope.catalogue)]
     if not meant:
         choices = {c for t in targets for c in parameters(t, scope.catalogue)}
         raise BadParameter(written, f"{code!r} is not a search parameter of {' or '.join(targets[:5])}", choices)
-    led: list[tuple[str, Condition]] = []
-    for number, target in enumerate(meant, 1):
-        try:
-            led.append((target, condition(target, rest, written, value, scope, depth + 1)))
-        except BadParameter:  # what one of the types does not understand, another may
-            if number == len(meant) and not led:
-                raise
-    return Chain(parameter, tuple(led))
+    return _led(parameter, meant, lambda type: condition(type, rest, written, value, scope, depth + 1))
 
 
 def _has(type: str, name: str, written: str, value: str, scope: Scope, depth: int) -> Has:
@@ -144,10 +198,12 @@ def _count(text: str) -> int | None:
     return int(text)
 
 
-def _total(text: str) -> Any:
-    if text not in ("", "none", "estimate", "accurate"):
-        raise BadParameter("_total", f"{text!r} is not a way to count", ("none", "estimate", "accurate"))
-    return text or "none"
+def _one_of(name: str, results: Mapping[str, list[tuple[str, str]]], valid: tuple[str, ...]) -> Any:
+    """The value of a parameter that has a few; the first of them where it is not there."""
+    text = _once(name, results)
+    if text and text not in valid:
+        raise BadParameter(name, f"{text!r} is none of its values", valid)
+    return text or valid[0]
 
 
 def _include(name: str, value: str, scope: Scope) -> Include:
