@@ -124,6 +124,8 @@ async def _references(
         if literal is None and ":" in plain:
             return None
         kinds = [literal[0]] if literal else [kind for kind in targets if hierarchy(kind, catalogue)]
+        if not kinds:
+            raise BadParameter(criterion.written, f"{value!r} leads to no resources that are parts of each other")
         id = literal[1] if literal else plain
         found = [
             pair for kind in kinds async for pair in _family(connection, place, criterion, kind, id, numbers, catalogue)
