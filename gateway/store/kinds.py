@@ -3,11 +3,13 @@
 import re
 from functools import cache
 
+from profiles import definitions
 from profiles.fhirpath.model import fhir_type, is_fhir_type
 
 _STEP = re.compile(r"\.(\w+)(\((?:[^()]|\([^()]*\))*\))?")
 _KEEPING = frozenset({"where", "first", "last", "single", "distinct", "tail", "take", "skip"})
 """Functions that only leave items out."""
+MEDIA_TYPES = "http://hl7.org/fhir/ValueSet/mimetypes"
 
 
 @cache
@@ -32,3 +34,17 @@ def value_types(expression: str) -> frozenset[str]:
             return frozenset()
         position = step.end()
     return frozenset(kind.name for kind in found)
+
+
+@cache
+def holds_media_types(expression: str) -> bool:
+    """Whether a path selects media types, told from the binding of its last element."""
+    owner, _, leaf = expression.rpartition(".")
+    return any(_bound(kind, leaf) == MEDIA_TYPES for kind in value_types(owner))
+
+
+def _bound(kind: str, name: str) -> str | None:
+    """The value set of an element of a type, or of a part of one (`Subscription.channel`)."""
+    structure = definitions.structure(kind.partition(".")[0]) or {"snapshot": {"element": ()}}
+    found = (e for e in structure["snapshot"]["element"] if e["path"] == f"{kind}.{name}" and "binding" in e)
+    return next((str(element["binding"].get("valueSet")).partition("|")[0] for element in found), None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..catalogue import SHIPPED, Catalogue
 from ..errors import BadParameter, OutOfSight
 from ..extract import INDEXED, expressions
-from ..kinds import value_types
+from ..kinds import holds_media_types, value_types
 from .query import Parameter
 
 MODIFIERS: dict[str, frozenset[str]] = {
@@ -73,8 +73,10 @@ def _parameters(type: str, catalogue: Catalogue) -> Iterator[tuple[str, Paramete
         components = tuple(
             (f"{code}${n}", kinds[c["definition"]]) for n, c in enumerate(definition.get("component", ()), 1)
         )
-        types = frozenset[str]().union(*map(value_types, expressions(type, definition["expression"])))
-        yield code, Parameter(type, code, kind, tuple(definition.get("target", ())), components, types)
+        paths = expressions(type, definition["expression"])
+        types = frozenset[str]().union(*map(value_types, paths))
+        media = types == {"code"} and all(map(holds_media_types, paths))
+        yield code, Parameter(type, code, kind, tuple(definition.get("target", ())), components, types, media)
 
 
 HIERARCHIES = ("partof", "part-of", "parent")

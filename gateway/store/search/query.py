@@ -23,6 +23,8 @@ class Parameter:
     """Of a composite: (derived code, kind) of each component."""
     types: frozenset[str] = frozenset()
     """The FHIR types of its values, where the definitions tell."""
+    media: bool = False
+    """Whether its values are media types, `:below` of which needs no system."""
 
     @property
     def as_written(self) -> bool:

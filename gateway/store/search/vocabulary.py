@@ -101,7 +101,7 @@ async def meant(
 
 
 def _asks(criterion: Criterion, value: str) -> bool:
-    media = criterion.modifier == "below" and criterion.parameter.types == {"code"} and "|" not in value
+    media = criterion.modifier == "below" and criterion.parameter.media and "|" not in value
     return criterion.modifier in ASKING and not media
 
 

@@ -41,6 +41,7 @@ REFUSED = [
     ("Patient", "_has:Observation", "is written _has:", None),
     ("Patient", "gender:in=urn:unknown", "are not known here", None),
     ("Patient", "gender:in=urn:unknown,urn:rs:lain", "are not known here", None),
+    ("Patient", "gender:below=male", "is not written system|code", None),
     ("Condition", f"code:below={ICD}|ZZZ", "has no code", None),
     ("Condition", "code:below=urn:unknown|a", "not known here", None),
     ("Patient", "_text:exact=x", "has no modifier", None),
