@@ -22,10 +22,10 @@ from gateway.security import audit
 from gateway.security.audit import Visitor
 from gateway.settings import load
 from gateway.store import Change, Judgement, Store, Version, new_id
+from gateway.store.keys import Keys
 from gateway.store.pool import connect
 from gateway.store.read import READ
-from gateway.store.rows import Batch
-from gateway.store.store import Keys
+from gateway.store.rows import VALIDATION, VERSIONS, Batch
 
 JSON = "application/fhir+json"
 CLIENTS = 16
@@ -126,18 +126,15 @@ class Bare:
         batch, keys, ids = Batch(), {}, {}
         connection = self.idle.pop()
         try:
-            for row in like.rows["resource"]:
-                keys[row[0]], ids[row[3]] = await self.keys.draw(connection), new_id()
-            for table, rows in like.rows.items():
-                if table.startswith("resource"):
-                    batch.rows[table] = [tuple(ids.get(v, v) if type(v) is str else v for v in row) for row in rows]
-                else:
-                    batch.rows[table] = rows
-                batch.rows[table] = [(keys[row[0]], *row[1:]) for row in batch.rows[table]]
+            for row in like.rows[VERSIONS]:
+                keys[row[0]], ids[row[4]] = str(await self.keys.draw(connection)), new_id()
+            batch.rows = {**like.rows, VALIDATION: [(keys[key], *rest) for key, *rest in like.rows[VALIDATION]]}
+            batch.rows[VERSIONS] = [(keys[row[0]], *row[1:4], ids[row[4]], *row[5:]) for row in like.rows[VERSIONS]]
+            batch.blocks = [(keys[key], *rest) for key, *rest in like.blocks]
             await batch.write(connection)
         finally:
             self.idle.append(connection)
-        return Response(like.rows["resource_version"][0][7], 201, media_type=JSON)
+        return Response(like.rows[VERSIONS][0][7], 201, media_type=JSON)
 
 
 def _meant(value: Any, number: str, keys: list[int]) -> Any:

@@ -53,7 +53,7 @@ async def extraction(store: Store) -> float:
     for _ in range(20):
         started = time.perf_counter()
         for _ in range(200):
-            plan.extract(resource, 1, place.number, place.zone, Batch().rows, place.bases)
+            plan.extract(resource, place.zone, place.bases)
         best.append((time.perf_counter() - started) / 200)
     return min(best) * 1e6
 

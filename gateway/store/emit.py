@@ -1,18 +1,23 @@
-"""From a value to the rows of its parameter type. One function per type, in the table EMITTERS."""
+"""From a value to the rows of its parameter type. One function per type, in the table EMITTERS.
+
+Cells are text as PostgreSQL reads it: see rows.py.
+"""
 
 import html
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from . import values
+from .rows import NULL
 from .values import (
     CURRENCY_SYSTEM,
     EARLIEST,
     LATEST,
-    NO_SYSTEM,
+    OFFSETS,
     UCUM_SYSTEM,
     Span,
     code_of,
@@ -30,9 +35,8 @@ from .values import (
 if TYPE_CHECKING:
     from .extract import Step
 
-Rows = dict[str, list[tuple[Any, ...]]]
-Tail = tuple[str, bool, tuple[Any, ...]]
-"""One index row behind its first columns: (table, whether it belongs to the `:of-type` parameter, columns)."""
+Tail = tuple[str, bool, tuple[str | None, ...]]
+"""One index row behind its first columns: (table, whether it belongs to the `:of-type` parameter, cells)."""
 Emitter = Callable[[list[Tail], Any, tzinfo, "Step", Sequence[str]], None]
 """Adds the tails of one value. The last argument: the addresses under which this facility's resources are known."""
 
@@ -51,6 +55,28 @@ STRING_ELEMENTS = (
 """What a string search looks at in a HumanName, an Address, a CodeableConcept, a Coding, an Identifier."""
 
 ENDLESS = Decimal("Infinity")
+NO_SYSTEM = str(values.NO_SYSTEM)
+_SECOND = timedelta(seconds=1)
+
+
+@lru_cache(4096)
+def system_cell(uri: str) -> str:
+    """A code system's number as it stands in a row."""
+    return str(system_number(uri))
+
+
+@lru_cache(4096)
+def instants(text: str, zone: tzinfo) -> tuple[str, str] | None:
+    """A `span` as it stands in a row; None: not a date."""
+    if text[4:19:3] == "--T::" and OFFSETS.get(text[19:20]) == len(text) and text[20:22] < "15":
+        try:  # a dateTime to the second, which PostgreSQL reads as it is
+            high = datetime.fromisoformat(text) + _SECOND
+            if 1 < high.year < 9999:
+                return text, high.isoformat()
+        except ValueError:
+            pass
+    found = span(text, zone)
+    return (found.low.isoformat(), found.high.isoformat()) if found else None
 
 
 def _token(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
@@ -66,7 +92,7 @@ def _token(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Seq
         _text(tails, value.get("text"))
     elif value.get("system") in CONTACTS:
         if "value" in value:
-            tails.append(("token_index", False, (system_number(value["system"]), squeezed(contact(value["value"])))))
+            tails.append(("token_index", False, (system_cell(value["system"]), squeezed(contact(value["value"])))))
     elif "value" in value or "type" in value:
         _identifier(tails, value)
     else:
@@ -80,7 +106,7 @@ CONTACTS = frozenset({"phone", "fax", "email", "pager", "url", "sms", "other"})
 def _coding(tails: list[Tail], coding: dict[str, Any]) -> None:
     system, code = coding.get("system"), coding.get("code")
     if system:
-        tails.append(("token_index", False, (system_number(system), code_of(system, code) if code else "")))
+        tails.append(("token_index", False, (system_cell(system), code_of(system, code) if code else "")))
     elif code:
         tails.append(("token_index", False, (NO_SYSTEM, code_of("", code))))
     _text(tails, coding.get("display") or coding.get("text"))
@@ -89,7 +115,7 @@ def _coding(tails: list[Tail], coding: dict[str, Any]) -> None:
 def _identifier(tails: list[Tail], identifier: dict[str, Any]) -> None:
     system, value = identifier.get("system"), str(identifier.get("value", ""))
     if system or value:
-        tails.append(("token_index", False, (system_number(system) if system else NO_SYSTEM, squeezed(value))))
+        tails.append(("token_index", False, (system_cell(system) if system else NO_SYSTEM, squeezed(value))))
     kind = identifier.get("type")
     if not isinstance(kind, dict):
         return
@@ -97,7 +123,7 @@ def _identifier(tails: list[Tail], identifier: dict[str, Any]) -> None:
     for coding in kind.get("coding", ()):
         if "code" in coding and value:
             of = coding.get("system", "")
-            number = system_number(of) if of else NO_SYSTEM
+            number = system_cell(of) if of else NO_SYSTEM
             tails.append(("token_index", True, (number, squeezed(f"{code_of(of, coding['code'])}|{value}"))))
 
 
@@ -138,7 +164,11 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _date(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
-    found = _timing(value, zone) if isinstance(value, dict) else span(str(value), zone)
+    if isinstance(value, dict):
+        limits = _timing(value, zone)
+        found = (limits.low.isoformat(), limits.high.isoformat()) if limits else None
+    else:
+        found = instants(str(value), zone)
     if found:
         tails.append(("date_index", False, found))
 
@@ -173,36 +203,41 @@ def _limits(value: dict[str, Any]) -> tuple[Decimal, Decimal] | None:
 def _number(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
     limits = _limits(value if isinstance(value, dict) else {"value": value})
     if limits:
-        tails.append(("number_index", False, limits))
+        tails.append(("number_index", False, (str(limits[0]), str(limits[1]))))
 
 
 def _quantity(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
     limits = _limits(value) if isinstance(value, dict) else None
     if not limits:
         return
+    low, high = limits
+    ends = str(low), str(high)
     measured = value.get("low") or value.get("high") or value
     if "currency" in measured:
-        money = (*limits, system_number(CURRENCY_SYSTEM), measured["currency"], None, None, None)
+        money = (*ends, system_cell(CURRENCY_SYSTEM), measured["currency"], *NOT_CANONICAL)
         tails.append(("quantity_index", False, money))
         return
     system, code, unit = measured.get("system"), measured.get("code"), measured.get("unit")
-    canonical = _canonical(*limits, code) if code and system == UCUM_SYSTEM else (None, None, None)
-    number = system_number(system) if system else NO_SYSTEM
-    tails.append(("quantity_index", False, (*limits, number, squeezed(code or unit or ""), *canonical)))
+    canonical = _canonical(low, high, code) if code and system == UCUM_SYSTEM else NOT_CANONICAL
+    number = system_cell(system) if system else NO_SYSTEM
+    tails.append(("quantity_index", False, (*ends, number, squeezed(code or unit or ""), *canonical)))
     if code and unit and unit != code:
-        tails.append(("quantity_index", False, (*limits, NO_SYSTEM, squeezed(unit), None, None, None)))
+        tails.append(("quantity_index", False, (*ends, NO_SYSTEM, squeezed(unit), *NOT_CANONICAL)))
 
 
-def _canonical(low: Decimal, high: Decimal, code: str) -> tuple[Decimal | None, Decimal | None, str | None]:
+NOT_CANONICAL = (NULL, NULL, None)
+
+
+def _canonical(low: Decimal, high: Decimal, code: str) -> tuple[str, str, str | None]:
     if low is high and low.is_finite():
         exactly = in_base_units(low, code)
-        return (exactly[0], exactly[0], exactly[1]) if exactly else (None, None, None)
+        return (amount := str(exactly[0]), amount, exactly[1]) if exactly else NOT_CANONICAL
     ends = [in_base_units(end, code) for end in (low, high) if end.is_finite()]
     if not ends or ends[0] is None or ends[-1] is None:
-        return None, None, None
+        return NOT_CANONICAL
     least = ends[0][0] if low.is_finite() else -ENDLESS
     most = ends[-1][0] if high.is_finite() else ENDLESS
-    return least, most, ends[0][1]
+    return str(least), str(most), ends[0][1]
 
 
 def _reference(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
@@ -256,7 +291,7 @@ def _uri(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Seque
 def _near(tails: list[Tail], value: Any, zone: tzinfo, step: "Step", bases: Sequence[str]) -> None:
     latitude, longitude = (comparable(value[name]) if name in value else None for name in ("latitude", "longitude"))
     if latitude is not None and longitude is not None:
-        tails.append(("position_index", False, (float(latitude), float(longitude))))
+        tails.append(("position_index", False, (str(float(latitude)), str(float(longitude)))))
 
 
 EMITTERS: dict[str, Emitter] = {

@@ -5,6 +5,7 @@ a CodeableConcept). Source: https://hl7.org/fhir/R4/search.html#ptypes
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
@@ -14,15 +15,20 @@ from profiles import definitions, fhirpath
 from profiles.fhirjson import Resource
 
 from .catalogue import SHIPPED, Catalogue
-from .emit import EMITTERS, Rows, Tail, narrative, readable, walked
+from .emit import EMITTERS, NO_SYSTEM, Tail, narrative, readable, system_cell, walked
 from .kinds import value_types
-from .values import NO_SYSTEM, folded, phonetic, system_number
+from .rows import Rows
+from .values import folded, phonetic
 
 HEAD_PARAMETERS = frozenset({"_id", "_lastUpdated"})
 """Answered from the head of a resource: they need no index."""
 INDEXED = frozenset(EMITTERS)
 LINK = 0
 """The parameter number of references that no search parameter covers."""
+UNNAMED, WHOLE = str(LINK), "0"
+"""Its cell, and that of a row which is no part of a composite."""
+FEW = 12
+"""Rows among which none is sought that stands there twice: the entities of an AuditEvent are alike, a reading's not."""
 OF_TYPE = ":of-type"
 """Suffix of the derived parameter that holds `type code|value` of an Identifier."""
 
@@ -57,16 +63,16 @@ class Step:
     """One expression of one or more parameters: what it selects and how that becomes rows.
 
     `keys` are the JSON keys that lead to it, where it only names elements; `items` finds it by FHIRPath otherwise.
-    `parameters` are the numbers of each parameter and of its `:of-type` twin. Strings are compared as `fold` makes
-    them, and found by each of their `words`; tokens that are no codes are `caseless`.
+    `parameters` are the numbers of each parameter and of its `:of-type` twin (empty: it has none). Strings are
+    compared as `fold` makes them, and found by each of their `words`; tokens that are no codes are `caseless`.
     """
 
-    parameters: tuple[tuple[int, int], ...]
+    parameters: tuple[tuple[str, str], ...]
     kind: str
     items: Items
     keys: tuple[str, ...] = ()
     target: str | None = None
-    systems: Mapping[str, int] = field(default_factory=dict)
+    systems: Mapping[str, str] = field(default_factory=dict)
     fold: Callable[[str], str] = folded
     words: bool = False
     caseless: bool = False
@@ -117,24 +123,15 @@ class Plan:
     steps: Mapping[str, tuple[Step, ...]]
     always: tuple[Step, ...]
     composites: Mapping[tuple[str, ...], tuple[Composite, ...]]
-    words: Mapping[str, int]
+    words: Mapping[str, str]
 
-    def extract(
-        self,
-        resource: Resource,
-        key: int,
-        facility: int,
-        zone: tzinfo,
-        rows: Rows,
-        bases: Sequence[str] = (),
-        *,
-        alone: bool = True,
-    ) -> None:
-        """Add the resource's index rows to `rows` (table → rows in the order of `rows.COLUMNS`).
+    def extract(self, resource: Resource, zone: tzinfo, bases: Sequence[str] = (), *, alone: bool = True) -> Rows:
+        """The resource's index rows, each once.
 
         `bases` are the addresses below which a reference means a resource of this facility. A contained resource is not
         `alone`: links that no parameter covers are its container's.
         """
+        found: Rows = defaultdict(list)
         covered, known = set(), {}
         for steps in (self.always, *(self.steps.get(element, ()) for element in resource)):
             for step in steps:
@@ -146,29 +143,30 @@ class Plan:
                         covered.add(tail)
                     for number, of_type in step.parameters:
                         if not derived:
-                            rows[table].append((key, number, facility, 0, *tail))
+                            found[table].append((number, WHOLE, *tail))
                         elif of_type:
-                            rows[table].append((key, of_type, facility, 0, *tail))
+                            found[table].append((of_type, WHOLE, *tail))
         part = 0
         for keys, composites in self.composites.items():
             for among in _along(resource, keys):
                 part += 1
                 said = _said(resource, among, composites, known if among is resource else {}, zone, bases)
                 for step, table, tail in said:
-                    rows[table].append((key, step.parameters[0][0], facility, part, *tail))
+                    found[table].append((step.parameters[0][0], str(part), *tail))
         targets, texts = walked(resource)
         for target in targets if alone else ():
             if target not in covered:
                 covered.add(target)
-                rows["reference_index"].append((key, LINK, facility, 0, *target))
+                found["reference_index"].append((UNNAMED, WHOLE, *target))
         if self.words:
-            self._words(resource, key, facility, rows, texts)
+            self._words(resource, found, texts)
+        return {table: rows if len(rows) < FEW else list(dict.fromkeys(rows)) for table, rows in found.items()}
 
-    def _words(self, resource: Resource, key: int, facility: int, rows: Rows, texts: list[str]) -> None:
+    def _words(self, resource: Resource, rows: Rows, texts: list[str]) -> None:
         told = narrative(resource)
         if told and TEXT in self.words:
-            rows["text_index"].append((key, self.words[TEXT], facility, 0, readable([told])))
-        rows["text_index"].append((key, self.words[CONTENT], facility, 0, readable([*texts, told])))
+            rows["text_index"].append((self.words[TEXT], WHOLE, readable([told])))
+        rows["text_index"].append((self.words[CONTENT], WHOLE, readable([*texts, told])))
 
 
 Known = dict[tuple[str, tuple[str, ...]], list[Tail]]
@@ -245,7 +243,7 @@ def plan(type: str, numbers: Mapping[str, int], catalogue: Catalogue = SHIPPED) 
                 for element in _first_elements(type, expression):
                     own = replace(step, keys=(element, *step.keys[1:])) if step.keys else step
                     steps[element] = (*steps.get(element, ()), own)
-    words = {code: numbers[code] for code in WORDS if code in numbers}
+    words = {code: str(numbers[code]) for code in WORDS if code in numbers}
     return Plan({element: _merged(those) for element, those in steps.items()}, tuple(always), composites, words)
 
 
@@ -267,7 +265,7 @@ def _step(type: str, code: str, parameter: Mapping[str, Any], numbers: Mapping[s
         expression, target = match.groups()
     kind, types = parameter["type"], value_types(expression)
     return Step(
-        ((numbers[code], numbers.get(code + OF_TYPE, LINK)),),
+        ((str(numbers[code]), str(numbers.get(code + OF_TYPE, ""))),),
         kind,
         fhirpath.compile(expression, type),
         _keys(type, expression),
@@ -329,15 +327,15 @@ def _components(
     by_url = {p["url"]: p for p in catalogue.definitions(type).values()}
     components = []
     for n, component in enumerate(parameter["component"], 1):
-        number = numbers[component_code(code, n)]
+        number = str(numbers[component_code(code, n)])
         expression = COMPONENTS[type, code][n - 1] if (type, code) in COMPONENTS else component["expression"]
         kind = by_url[component["definition"]]["type"]
         if expression.startswith(OUTSIDE):
             whole = fhirpath.compile(f"{type}.{expression.removeprefix(OUTSIDE)}", type)
-            components.append(Step(((number, LINK),), kind, whole, outside=True))
+            components.append(Step(((number, ""),), kind, whole, outside=True))
             continue
         keys, items = _within(expression)
-        components.append(Step(((number, LINK),), kind, items, keys))
+        components.append(Step(((number, ""),), kind, items, keys))
     return tuple(reversed(components))  # the value, which most elements have not, before the code
 
 
@@ -386,7 +384,7 @@ def _none(element: Resource) -> list[Any]:
     return []
 
 
-def _implied_systems(type: str, expression: str) -> Mapping[str, int]:
+def _implied_systems(type: str, expression: str) -> Mapping[str, str]:
     """Of a `code` element: each code of its required binding → the number of its system."""
     if not _PLAIN_PATH.fullmatch(expression):
         return {}
@@ -394,7 +392,7 @@ def _implied_systems(type: str, expression: str) -> Mapping[str, int]:
     for element in structure["snapshot"]["element"] if structure else ():
         if element["path"] == expression and element.get("type") == [{"code": "code"}] and "binding" in element:
             known = definitions.value_set(element["binding"].get("valueSet", "")) or ()
-            return {code: system_number(system) for system, code in known}
+            return {code: system_cell(system) for system, code in known}
     return {}
 
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from profiles.fhirjson import Resource
 
 from .catalogue import Catalogue
-from .emit import INSIDE, Rows
+from .emit import INSIDE
 from .facilities import Place
 from .index import SearchIndex
 from .keys import Keys
 from .model import Connection
-from .rows import CONTAINED
+from .rows import CONTAINED, Batch, Row, block
 
-TARGET_TYPE, TARGET_ID = 4, 5
+TARGET_TYPE, TARGET_ID = 2, 3
 """Where a row of `reference_index` holds its target."""
 
 
@@ -29,27 +29,27 @@ class Indexer:
     catalogue: Catalogue
     keys: Keys
 
-    async def add(self, resource: Resource, id: str, key: int, rows: Rows, connection: Connection) -> None:
+    async def add(self, resource: Resource, id: str, key: str, batch: Batch, connection: Connection) -> None:
         """Add the rows of the resource with this id and key."""
-        place, type = self.place, resource["resourceType"]
-        first = len(rows["reference_index"])
+        place, number, type = self.place, str(self.place.number), resource["resourceType"]
         plan = await self.index.plan(type, self.catalogue)
-        plan.extract(resource, key, place.number, place.zone, rows, place.bases)
-        if "contained" not in resource:
-            return
-        targets = {"#": (type, type, id)}
-        for one in resource["contained"]:
-            own = await self.keys.draw(connection)
-            plan = await self.index.plan(one["resourceType"], self.catalogue)
-            plan.extract(one, own, place.number, place.zone, rows, place.bases, alone=False)
-            if "id" in one:
-                rows[CONTAINED].append((own, place.number, key, one["resourceType"], one["id"]))
-                targets[f"#{one['id']}"] = (one["resourceType"], INSIDE, str(own))
-        found = rows["reference_index"][first:]
-        rows["reference_index"][first:] = [led for row in found if (led := _led(row, targets)) is not None]
+        found = {key: plan.extract(resource, place.zone, place.bases)}
+        if "contained" in resource:
+            targets = {"#": (type, type, id)}
+            for one in resource["contained"]:
+                own = str(await self.keys.draw(connection))
+                plan = await self.index.plan(one["resourceType"], self.catalogue)
+                found[own] = plan.extract(one, place.zone, place.bases, alone=False)
+                if "id" in one:
+                    batch.rows[CONTAINED].append((own, number, key, one["resourceType"], one["id"]))
+                    targets[f"#{one['id']}"] = (one["resourceType"], INSIDE, own)
+            for rows in found.values():
+                led = (_led(row, targets) for row in rows.get("reference_index", ()))
+                rows["reference_index"] = [row for row in led if row is not None]
+        batch.blocks += [(whose, number, block(rows)) for whose, rows in found.items()]
 
 
-def _led(row: tuple[object, ...], targets: dict[str, tuple[str, str, str]]) -> tuple[object, ...] | None:
+def _led(row: Row, targets: dict[str, tuple[str, str, str]]) -> Row | None:
     """The row of a reference, to a key where it leads inside; None where it leads nowhere, or to another type."""
     kind = str(row[TARGET_TYPE])
     if not kind.startswith(INSIDE):

@@ -25,7 +25,7 @@ from .indexing import Indexer
 from .keys import Keys
 from .model import Connection
 from .pool import connect
-from .rows import COLUMNS, CONTAINED, INDEXES, Batch
+from .rows import CONTAINED, INDEXES, Batch
 
 FRESH = 1.0
 """Seconds for which a process trusts what it knows of the sites' parameters."""
@@ -192,11 +192,11 @@ class Site:
             batch, keys = Batch(), [row[0] for row in rows]
             indexer = Indexer(place, self._index, catalogue, self._keys)
             for key, id, content in rows:
-                await indexer.add(fhirjson.decode(content), id, key, batch.rows, connection)
+                await indexer.add(fhirjson.decode(content), id, str(key), batch, connection)
             keys += [row[0] for row in await connection.fetch(INSIDE, keys)]
-            for table, columns in {CONTAINED: COLUMNS[CONTAINED], **INDEXES}.items():
+            for table in (CONTAINED, *INDEXES):
                 which = "key" if table == CONTAINED else "resource"
                 await connection.execute(f"delete from {table} where {which} = any($1)", keys)
-                await connection.copy_records_to_table(table, records=batch.rows[table], columns=list(columns))
+            await batch.write_index(connection)
             await connection.execute(GONE_ON, place.number, rows[-1][0], len(rows))
         return True

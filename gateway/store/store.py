@@ -23,14 +23,14 @@ from .model import ALWAYS, Also, Audits, Change, Connection, Judged, Page, Query
 from .pool import Pool, connect, translated
 from .reindex import Progress, Site
 from .retry import ATTEMPTS, step_aside
-from .rows import Batch
+from .rows import VALIDATION, VERSIONS, Batch
 from .search.query import Search
 from .search.run import numbers, run
 from .search.syntax import named_types, parse
 from .selection import Selection, Snapshot
 from .together import Reads
 from .visit import gather
-from .write import Committer, Head, Heads, head_row, heads, new_id, plan, validation_row, version_row
+from .write import Committer, Head, Heads, heads, new_id, plan, validation_row, version_row
 
 CONNECTIONS = 16
 SEARCHES = 8
@@ -53,7 +53,8 @@ class Store:
         # How common a value is decides how a search with several is best done: it is planned each time.
         self._planned = Pool(database.url, SEARCHES, plan_cache_mode="force_custom_plan")
         self._reads = Reads(self._pool.connection, settings.request_timeout_s)
-        self._committer = Committer(self._pool.connection)
+        # What changes a resource may wait for another's lock on it; what creates one never does, nor for such a change.
+        self._creates, self._changes = Committer(self._pool.connection), Committer(self._pool.connection)
         self._keys = Keys()
         self._index = index
         self._site = Site(database.url, facilities, index, self._keys)
@@ -85,7 +86,8 @@ class Store:
     async def close(self) -> None:
         """Finish the commits under way, close the connections, leave the embedded server (the last one stops it)."""
         await self._site.close()
-        await self._committer.close()
+        await self._creates.close()
+        await self._changes.close()
         await self._pool.close()
         await self._planned.close()
         await self._database.close()
@@ -114,9 +116,9 @@ class Store:
         async with self._pool.connection() as connection:
             known = await heads(connection, place.number, changes, sure=sure)
             versions, batch = await self._plan(connection, place, changes, known, audits)
-        if versions or any(batch.rows.values()) or also:
+        if versions or also or not batch.empty:
             with collisions(changes):
-                await self._committer.commit(batch, versions, also)
+                await (self._changes if batch.forget else self._creates).commit(batch, versions, also)
         return versions
 
     @asynccontextmanager
@@ -147,20 +149,16 @@ class Store:
     async def _add(
         self, connection: Connection, place: Place, batch: Batch, change: Change, version: Version, old: Head | None
     ) -> None:
-        key = old.key if old else await self._keys.draw(connection)
-        row = head_row(key, place.number, version)
+        key = str(old.key if old else await self._keys.draw(connection))
+        number = str(place.number)
+        batch.rows[VERSIONS].append(version_row(key, number, version))
         if old:
-            batch.heads.append(row)
-            batch.forget += (key, *old.inside)
-            batch.inside += old.inside
-        else:
-            batch.rows["resource"].append(row)
-        batch.rows["resource_version"].append(version_row(key, place.number, version))
+            batch.forget += (key, *map(str, old.inside))
         if change.resource is not None:
             indexer = Indexer(place, self._index, self._site.written(place), self._keys)
-            await indexer.add(change.resource, change.id, key, batch.rows, connection)
+            await indexer.add(change.resource, change.id, key, batch, connection)
         if change.judgement:
-            batch.rows["validation"].append(validation_row(key, place.number, version, change.judgement))
+            batch.rows[VALIDATION].append(validation_row(key, number, version, change.judgement))
 
     # --- reading
 
@@ -273,8 +271,8 @@ class Store:
         batch = Batch()
         indexer = Indexer(place, self._index, self._site.written(place), self._keys)
         for key, id in await connection.fetch(RESTORE, place.number, type, list(deleted)):
-            await indexer.add(deleted[id], id, key, batch.rows, connection)
-        await batch.write(connection)
+            await indexer.add(deleted[id], id, str(key), batch, connection)
+        await batch.write_index(connection)
 
     def _snapshot(self, connection: Connection, place: Place) -> Snapshot:
         return Snapshot(connection, place, self._index, self._site.searched(place))

@@ -26,7 +26,7 @@ LATEST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 _DATE = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
 )
-_OFFSETS = {"Z": 20, "+": 25, "-": 25}
+OFFSETS = {"Z": 20, "+": 25, "-": 25}
 """What may stand behind `2026-01-31T08:00:00` → the length of the whole."""
 _SECOND = timedelta(seconds=1)
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,6})?", re.ASCII)
@@ -140,7 +140,7 @@ def phonetic(text: str) -> str:
 
 def span(text: str, zone: tzinfo) -> Span | None:
     """The instants of a FHIR date, dateTime or instant; without an offset it is meant in `zone`. None: not a date."""
-    if text[4:19:3] == "--T::" and text[19:20] in _OFFSETS and len(text) == _OFFSETS[text[19]]:
+    if text[4:19:3] == "--T::" and text[19:20] in OFFSETS and len(text) == OFFSETS[text[19]]:
         try:  # what nearly every dateTime looks like
             second_of = datetime.fromisoformat(text).astimezone(UTC)
             return Span(second_of, second_of + _SECOND)

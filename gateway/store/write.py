@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from profiles import fhirjson
@@ -19,12 +19,15 @@ from profiles.fhirjson import Resource
 
 from .errors import Gone, NotFound, PreconditionFailed, StoreUnavailable, VersionConflict
 from .model import NEW, Also, Change, Connection, Judgement, Version
-from .rows import Batch, text_array
+from .rows import Batch, Row, text_array
 
 TOGETHER = 64
 """Concurrent writes that may share one commit."""
-LANES = 2
-"""Commits under way at once: one fills while the other waits for the disk."""
+PATIENCE_S = 0.02
+"""How long a write waits for the commit before its own; then it no longer waits for it."""
+LANES = 4
+"""Commits under way at once, when one holds up the others."""
+LARGE_AT_ONCE = 2
 
 HEADS = """
 select r.type, r.id, r.key, r.version, r.deleted, r.last_updated,
@@ -118,37 +121,24 @@ def _expect(change: Change, head: Head | None) -> None:
         raise Gone(change.reference, head.version)
 
 
-def head_row(key: int, facility: int, version: Version) -> tuple[object, ...]:
-    """The row of `resource` for its newest version."""
-    return (key, facility, version.type, version.id, version.version, version.last_updated, version.deleted)
+def version_row(key: str, facility: str, version: Version) -> Row:
+    """The row of `resource_version`, from which the head of the resource is made, too."""
+    number, moment = str(version.version), version.last_updated.isoformat()
+    return (key, number, facility, version.type, version.id, moment, version.method, version.content)
 
 
-def version_row(key: int, facility: int, version: Version) -> tuple[object, ...]:
-    """The row of `resource_version`."""
-    return (
-        key,
-        version.version,
-        facility,
-        version.type,
-        version.id,
-        version.last_updated,
-        version.method,
-        version.content,
-    )
-
-
-def validation_row(key: int, facility: int, version: Version, said: Judgement) -> tuple[object, ...]:
+def validation_row(key: str, facility: str, version: Version, said: Judgement) -> Row:
     """The row of `validation`."""
     return (
         key,
-        version.version,
+        str(version.version),
         facility,
-        version.last_updated,
-        said.valid,
-        fhirjson.encode(list(said.issues)).decode(),
+        version.last_updated.isoformat(),
+        "t" if said.valid else "f",
+        fhirjson.encode(list(said.issues)).decode() if said.issues else "[]",
         text_array(said.profiles),
         text_array(said.rules),
-        said.microseconds,
+        str(said.microseconds),
     )
 
 
@@ -157,30 +147,57 @@ class _Job:
     batch: Batch
     versions: Sequence[Version]
     also: Also | None
-    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    since: float
+    done: asyncio.Future[None]
 
 
 class Committer:
-    """Commits batches, several at once where they come at once."""
+    """Commits batches, several at once where they come at once: what comes while one commit is under way shares the
+    next. Large ones commit alone, and one that is held up (by another's lock, a slow disk) holds up no other for long.
+    """
 
     def __init__(self, connection: Callable[[], AbstractAsyncContextManager[Connection]]) -> None:
         self._connection = connection
         self._queue: deque[_Job] = deque()
         self._lanes: set[asyncio.Task[None]] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alone = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def commit(self, batch: Batch, versions: Sequence[Version], also: Also | None) -> None:
         """Return when the batch is durable. Raises what the database said of it; then nothing of it is kept."""
-        job = _Job(batch, versions, also)
+        loop = asyncio.get_running_loop()
+        job = _Job(batch, versions, also, loop.time(), loop.create_future())
+        if batch.large:
+            async with self._alone:
+                await self._write([job])
+            return
         self._queue.append(job)
-        if len(self._lanes) < LANES:
-            lane = asyncio.create_task(self._drain())
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
+        if not self._lanes:
+            self._open_lane()
+        elif self._alarm is None:
+            self._alarm = loop.call_later(PATIENCE_S, self._look)
         await job.done
 
     async def close(self) -> None:
         """Wait for the commits under way."""
-        await asyncio.gather(*self._lanes)
+        while self._lanes:
+            await asyncio.gather(*self._lanes)
+
+    def _open_lane(self) -> None:
+        lane = asyncio.create_task(self._drain())
+        self._lanes.add(lane)
+        lane.add_done_callback(self._lanes.discard)
+
+    def _look(self) -> None:
+        """Open another lane where the oldest job has waited for too long."""
+        self._alarm = None
+        if not self._queue or len(self._lanes) >= LANES:
+            return
+        loop = asyncio.get_running_loop()
+        left = self._queue[0].since + PATIENCE_S - loop.time()
+        if left <= 0:
+            self._open_lane()
+        self._alarm = loop.call_later(max(left, PATIENCE_S / 4), self._look)
 
     async def _drain(self) -> None:
         while self._queue:

@@ -13,9 +13,9 @@ from functools import cache
 from typing import Any
 
 from gateway.store import BadParameter, Query
-from gateway.store.emit import LITERAL, Rows
+from gateway.store.emit import LITERAL
 from gateway.store.extract import HEAD_PARAMETERS, PHONETIC, Plan, codes, plan
-from gateway.store.rows import COLUMNS
+from gateway.store.rows import Rows, read
 from gateway.store.search.arguments import Arguments
 from gateway.store.search.matching import codes as held
 from gateway.store.search.matching import matcher
@@ -34,12 +34,12 @@ from gateway.store.values import (
 from profiles.fhirjson import Resource
 
 Test = Callable[[Sequence[Any]], bool]
-"""Whether an index row, without its first four columns, is what a value asks for."""
+"""Whether an index row, without its first two columns, is what a value asks for."""
 Make = Callable[[Criterion, str, tzinfo], Test]
 Understand = Callable[[str, Query], Search]
 """From a type and a query to what a search makes of it; raises BadParameter."""
 
-PARAMETER, PART, VALUES = 1, 3, 4
+PARAMETER, PART, VALUES = 0, 1, 2
 """Where an index row holds its parameter, its part of a composite, and its own columns."""
 
 
@@ -70,9 +70,9 @@ class Facts:
     def rows(self, table: str, parameter: int) -> list[tuple[Any, ...]]:
         """The rows of one parameter in one index table."""
         if self._rows is None:
-            self._rows = {name: [] for name in COLUMNS}
-            _plan(self.resource["resourceType"]).extract(self.resource, 0, 0, self.zone, self._rows, self.bases)
-        return [row for row in self._rows[table] if row[PARAMETER] == parameter]
+            made = _plan(self.resource["resourceType"]).extract(self.resource, self.zone, self.bases)
+            self._rows = {name: [read(name, row) for row in rows] for name, rows in made.items()}
+        return [row for row in self._rows.get(table, ()) if row[PARAMETER] == parameter]
 
 
 class Criteria:

@@ -46,6 +46,16 @@ async def test_a_created_resource_is_read_back_with_only_id_and_meta_added(store
     assert back == fhirjson.decode(raw)
 
 
+async def test_text_of_every_kind_is_kept_and_found(store: Store) -> None:
+    names = ['kata "kutip"', "garis \\ miring", "{kurung, koma}", "NULL", "", "émigré\tdua"]
+    for name in names:
+        await created(store, {"resourceType": "Patient", "name": [{"text": f"x{name}"}]})
+    for name in names:
+        asked = [("name:exact", f"x{name}".replace("\\", "\\\\").replace(",", "\\,"))]
+        page = await store.search(HERE, "Patient", asked)
+        assert [fhirjson.decode(v.content)["name"][0]["text"] for v in page.matches] == [f"x{name}"]
+
+
 async def test_every_version_stays_readable(store: Store) -> None:
     first = await created(store, patient("Budi"))
     [second] = await store.write(HERE, [Change.update(patient("Santoso"), first.id, expected=1)])
@@ -150,6 +160,19 @@ async def test_concurrent_creates_share_commits_and_one_that_fails_fails_alone(s
     )
     assert [type(e) for e in ended if isinstance(e, Exception)] == [VersionConflict]
     assert len((await store.history(HERE, "Patient", count=100)).matches) == 21
+
+
+async def test_a_write_that_waits_for_anothers_lock_holds_up_no_other(store: Store) -> None:
+    held = await created(store, patient())
+    async with store.transaction(HERE) as transaction:
+        await transaction.write([Change.update(patient("Sari"), held.id)])
+        waiting = asyncio.create_task(store.write(HERE, [Change.update(patient("Tono"), held.id)]))
+        others = [asyncio.create_task(created(store, patient())) for _ in range(3)]
+        done, _ = await asyncio.wait(others, timeout=30)
+        assert len(done) == 3
+        assert not waiting.done()
+    [version] = await waiting
+    assert version.version == 3
 
 
 async def test_a_large_write_is_kept_whole_or_not_at_all(store: Store) -> None:
