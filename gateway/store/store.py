@@ -19,7 +19,7 @@ from .index import SearchIndex
 from .indexing import Indexer
 from .keys import Keys
 from .migrate import current, head, migrate
-from .model import ALWAYS, Also, Audits, Change, Connection, Judged, Page, Query, Remote, Version, When
+from .model import ALWAYS, NEW, Also, Audits, Change, Connection, Judged, Page, Query, Remote, Version, When
 from .pool import Pool, connect, translated
 from .reindex import Progress, Site
 from .retry import ATTEMPTS, step_aside
@@ -29,6 +29,7 @@ from .search.run import numbers, run
 from .search.syntax import named_types, parse
 from .selection import Selection, Snapshot
 from .together import Reads
+from .turns import Turns
 from .visit import gather
 from .write import Committer, Head, Heads, heads, new_id, plan, validation_row, version_row
 
@@ -55,7 +56,7 @@ class Store:
         self._reads = Reads(self._pool.connection, settings.request_timeout_s)
         # What changes a resource may wait for another's lock on it; what creates one never does, nor for such a change.
         self._creates, self._changes = Committer(self._pool.connection), Committer(self._pool.connection)
-        self._keys = Keys()
+        self._keys, self._turns = Keys(), Turns()
         self._index = index
         self._site = Site(database.url, facilities, index, self._keys)
 
@@ -104,11 +105,12 @@ class Store:
         Raises VersionConflict, NotFound and Gone (PATCH only), PreconditionFailed.
         """
         place = self._facilities[facility]
-        for attempt in range(ATTEMPTS - 1):
-            with suppress(Outrun):
-                return await self._write(place, changes, audits, also, sure=attempt > 0)
-            await step_aside(attempt)
-        return await self._write(place, changes, audits, also, sure=True)
+        async with self._turns.of({(place.number, c.type, c.id) for c in changes if c.expected != NEW}):
+            for attempt in range(ATTEMPTS - 1):
+                with suppress(Outrun):
+                    return await self._write(place, changes, audits, also, sure=attempt > 0)
+                await step_aside(attempt)
+            return await self._write(place, changes, audits, also, sure=True)
 
     async def _write(
         self, place: Place, changes: Sequence[Change], audits: Audits | None, also: Also | None, *, sure: bool
