@@ -7,6 +7,17 @@ import pytest
 from tests.support.database import database_url, home, migrated, postgres, settings, store  # noqa: F401 - fixtures
 
 SHARED = Path(__file__).parents[2] / "shared"
+LONGEST = (
+    *("clients/test_published_examples.py", "test_main_job.py", "store/test_embedded.py", "clients/test_fhirpy.py"),
+    *("fhir/test_claims.py", "bulk/test_over_http.py", "test_demo.py", "store/search/test_oracle.py"),
+)
+"""Files that are begun first, where several processes share the work: what begins last ends alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the rest as it was found."""
+    order = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 def shared_path(*parts: str) -> Path:

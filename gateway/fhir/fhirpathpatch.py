@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.errors import FhirError
 from gateway.fhir.elements import Json, Pair, actual, pairs, present, put, value_type
+from gateway.fhir.jsonpatch import MOST_OPERATIONS
 from profiles.fhirjson import Resource
 from profiles.fhirpath import FHIRPathError
 from profiles.fhirpath.engine import Closure, Compiler
@@ -64,6 +65,9 @@ class Spot:
 
 def steps(parameters: Resource) -> list[Step]:
     """The operations of a Parameters resource that is R4. Raises FhirError GF-310."""
+    count = len(parameters.get("parameter", ()))
+    if count > MOST_OPERATIONS:
+        raise FhirError("GF-310", reason=f"{count} operations, more than {MOST_OPERATIONS}")
     return [_step(index, row) for index, row in enumerate(parameters.get("parameter", ()))]
 
 

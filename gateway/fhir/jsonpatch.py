@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.errors import FhirError
-from profiles.fhirjson import Resource
+from profiles.fhirjson import Resource, encode
 
 MEMBERS = {
     "add": ("path", "value"),
@@ -19,6 +19,12 @@ MEMBERS = {
 }
 
 
+MOST_OPERATIONS = 5_000
+MOST_COPIED = 1024 * 1024
+"""Bytes of JSON that the copy operations of a patch may make in all: a few dozen that copy each other's copies would
+else fill the memory."""
+
+
 class _Missing(Exception):
     pass
 
@@ -27,10 +33,17 @@ def apply(patch: Any, resource: Resource) -> Resource:
     """The patched copy of `resource`. Raises FhirError GF-305 (not a patch) or GF-306 (cannot be applied)."""
     if not isinstance(patch, list):
         raise FhirError("GF-305", reason="not an array")
+    if len(patch) > MOST_OPERATIONS:
+        raise FhirError("GF-305", reason=f"{len(patch)} operations, more than {MOST_OPERATIONS}")
     document: Any = resource
+    copied = 0
     for index, operation in enumerate(patch):
         op, path = _checked(index, operation)
         try:
+            if op == "copy":
+                copied += len(encode(_get(document, _steps(operation["from"]))))
+                if copied > MOST_COPIED:
+                    raise _Missing(f"the copies of this patch are longer than {MOST_COPIED} bytes")
             document = _one(document, op, operation, path)
         except _Missing as missing:
             raise FhirError("GF-306", index=index, op=op, path=operation["path"], reason=str(missing)) from None

@@ -131,13 +131,25 @@ def patched(call: Call, patch: Patch, before: Version) -> tuple[Change, list[Iss
     if wanted is not None and wanted != before.version:
         raise FhirError("GF-204", reference=before.reference, current=before.version, given=wanted)
     old = fhirjson.decode(before.content)
-    new = patch(old)
+    new = _applied(call, patch, old)
     for element in ("resourceType", "id"):
         if new.get(element) != old.get(element):
             raise FhirError("GF-307", element=element, expression=f"{before.type}.{element}")
     judgement, found = judge(call, new)
     change = Change.update(new, before.id, expected=before.version, method="PATCH", judgement=judgement)
     return change, found
+
+
+def _applied(call: Call, patch: Patch, old: Resource) -> Resource:
+    """What a patch makes, within the limits of a body. Raises FhirError GF-305, GF-306."""
+    settings = call.services.settings
+    try:
+        made = fhirjson.encode(patch(old))
+        return fhirjson.decode(made, max_bytes=settings.max_body_bytes, max_depth=settings.max_json_depth)
+    except fhirjson.FhirJsonError as bad:
+        raise FhirError("GF-305", reason=f"what it makes: {bad}") from None
+    except RecursionError:
+        raise FhirError("GF-305", reason="what it makes: nested too deeply") from None
 
 
 async def _apply(call: Call, transaction: Transaction, patch: Patch, before: Version) -> Answer:

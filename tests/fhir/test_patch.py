@@ -118,6 +118,27 @@ async def test_a_patch_changes_all_or_nothing(client: httpx.AsyncClient) -> None
     assert (await client.get(address)).json() == stored
 
 
+async def test_a_small_patch_makes_nothing_huge_or_deep(client: httpx.AsyncClient) -> None:
+    stored = await create(client, patient())
+    address = f"/Patient/{stored['id']}"
+
+    async def said(*operations: dict[str, Any], status: int = 400, number: str = "GF-305") -> str:
+        answer = await client.patch(address, content=json.dumps(operations), headers=PATCH)
+        text: str = error(answer, status, number)["details"]["text"]
+        return text
+
+    twice = {"op": "copy", "from": "/name", "path": "/name/0"}
+    assert "longer than" in await said(*[twice] * 60, status=422, number="GF-306")
+    within = {"op": "copy", "from": "/x", "path": "/x/x"}
+    assert "deep" in await said({"op": "add", "path": "/x", "value": {}}, *[within] * 150)
+    assert "deep" in await said({"op": "add", "path": "/x", "value": {}}, *[within] * 400)
+    assert "more than" in await said(*[{"op": "add", "path": "/active", "value": True}] * 5_001)
+    parts = [{"name": "type", "valueCode": "delete"}, {"name": "path", "valueString": "Patient.active"}]
+    many = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}] * 5_001}
+    error(await client.patch(address, json=many), 400, "GF-310")
+    assert (await client.get(address)).json() == stored
+
+
 async def test_patches_at_the_same_moment_are_all_kept(client: httpx.AsyncClient) -> None:
     stored = await create(client, patient(address=[{"city": "Solo"}]))
     patch = '[{"op":"add","path":"/address/-","value":{"city":"Kota"}}]'
