@@ -259,12 +259,10 @@ def _placed(raw: bytes, issues: "list[Issue]") -> "list[Issue]":
     """The issues with line and column."""
     if not issues:
         return issues
-    from dataclasses import replace
-
     from profiles.places import places
 
     found = places(raw, {issue.path for issue in issues})
-    return [replace(issue, line=found[issue.path][0], column=found[issue.path][1]) for issue in issues]
+    return [issue._replace(line=found[issue.path][0], column=found[issue.path][1]) for issue in issues]
 
 
 def _unreadable(error: Any) -> "Issue":

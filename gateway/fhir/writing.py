@@ -1,7 +1,6 @@
 """What every write does: judge the resource, then commit change, audit event and deliveries together."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter_ns
 
@@ -67,7 +66,7 @@ def entry_findings(found: Sequence[Issue], index: int) -> list[Issue]:
     """The findings on the resource of a Bundle entry, with the entry in their paths."""
     place = f"Bundle.entry[{index}].resource"
     return [
-        replace(issue, path=f"{place}.{rest}" if (rest := issue.path.partition(".")[2]) else place) for issue in found
+        issue._replace(path=f"{place}.{rest}" if (rest := issue.path.partition(".")[2]) else place) for issue in found
     ]
 
 

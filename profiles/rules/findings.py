@@ -6,7 +6,7 @@ A place is a chain `(parent, key, index)` (index -1: not in a list) and becomes 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -93,16 +93,8 @@ class Finding(NamedTuple):
         return self.within + self.inside
 
     def issue(self) -> Issue:
-        code, wording = _wording(self.rule, self.problem, self._element())
+        code, wording = _wording(self.rule, self.problem, self.inside)
         return Issue(self.severity, code, "satusehat", self.rule.number, self.path, self.value, wording, self.facts)
-
-    def _element(self) -> str:
-        """Which of the rule's elements it is."""
-        elements = self.rule.elements
-        if len(elements) < 2:
-            return elements[0] if elements else ""
-        inside = f"{_INDEX.sub('', self.inside)}."
-        return next((each for each in elements if inside.startswith(f".{each}.")), elements[0])
 
     def wire(self) -> str:
         """The sentence as the ministry's server phrases it, with the number where the rule has one."""
@@ -121,9 +113,23 @@ class Finding(NamedTuple):
 _INDEX = re.compile(r"\[\d+\]")
 
 
+@lru_cache(4096)
+def _wording(rule: Rule, problem: str, inside: str) -> tuple[str, Wording]:
+    """The FHIR code and the sentences of a problem at a path, with what people call the element."""
+    return _worded(rule, problem, _element(rule, inside))
+
+
+def _element(rule: Rule, inside: str) -> str:
+    """Which of the rule's elements stands at a path."""
+    elements = rule.elements
+    if len(elements) < 2:
+        return elements[0] if elements else ""
+    path = f"{_INDEX.sub('', inside)}."
+    return next((each for each in elements if path.startswith(f".{each}.")), elements[0])
+
+
 @cache
-def _wording(rule: Rule, problem: str, element: str) -> tuple[str, Wording]:
-    """The FHIR code and the sentences of a problem, with what people call the element."""
+def _worded(rule: Rule, problem: str, element: str) -> tuple[str, Wording]:
     words, names = table("messages")[problem], named(rule.resource, element)
     advice = rule.advice or {"id": "", "en": ""}
     called = {lang: f"{name[:1].upper()}{name[1:]}" for lang, name in names.items()}

@@ -41,19 +41,29 @@ class Engine:
         self.definitions, self._units, self.wordings, self.noted = definitions, units, wordings, noted
         self._stands, self.lenient = stands, lenient
         self.codes = Codes(definitions, codes)
+        self._fasts: dict[str, Fast] = {}
+        self._reports: dict[str, Report] = {}
         self._loaded: dict[tuple[str, bool], Any] = {}
         self._profile_types: dict[str, str] = {}
         self._data_types: dict[bool, dict[str, Any]] = {}
 
     def fast(self, name: str) -> Fast:
         """The yes/no function of a resource or data type; KeyError for an unknown one."""
-        found: Fast | None = self._loaded.get((name, False))
-        return found if found is not None else self._type(name, reports=False)
+        try:
+            return self._fasts[name]
+        except KeyError:
+            found: Fast = self._type(name, reports=False)
+            self._fasts[name] = found
+            return found
 
     def report(self, name: str) -> Report:
         """Its reporting twin."""
-        found: Report | None = self._loaded.get((name, True))
-        return found if found is not None else self._type(name, reports=True)
+        try:
+            return self._reports[name]
+        except KeyError:
+            found: Report = self._type(name, reports=True)
+            self._reports[name] = found
+            return found
 
     def profile_type(self, url: str) -> str | None:
         """The type that a profile constrains; None for an unknown profile."""
@@ -83,7 +93,6 @@ class Engine:
             unit = f"{name}.report" if reports else name
             source = lambda: base.resource_source(self.definitions, name, reports)  # noqa: E731
             types = self._units.run(unit, source, dict(types))
-        self._loaded[name, reports] = types[own]
         return types[own]
 
     def _profile(self, url: str, reports: bool) -> Any:

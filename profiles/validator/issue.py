@@ -1,7 +1,6 @@
 """What a check found, for programs and for people."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from profiles.fhirjson import Resource
@@ -27,8 +26,7 @@ class Wording(NamedTuple):
     fix_en: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
+class Issue(NamedTuple):
     """One finding.
 
     `code` is a FHIR IssueType, `rule` an element id, invariant key or RuleNumber, `path` the FHIRPath of the element,

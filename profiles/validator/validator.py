@@ -71,14 +71,8 @@ class Validator:
         context = self._context(resource, issues)
         try:
             good = self._accepts(context)
-            if not good or context.doubtful:
-                context.report_inner(resource, str(resource.get("resourceType", "Resource")), "Resource")
-            if str(resource.get("resourceType")) in RESOURCE_TYPES:
-                context.tier, extended = "profile", context.extended or not good
-                if extended or not _HOLDING.isdisjoint(resource):
-                    self._within(resource, context, profile, extended)
-                else:
-                    self._profiles(resource, resource["resourceType"], context, profile)
+            if not good or context.doubtful or context.extended or profile is not None or self._asks(resource):
+                self._more(resource, context, good, profile)
         except Enough:
             pass
         except RecursionError:
@@ -88,6 +82,23 @@ class Validator:
         if self._rules is not None:
             issues.extend(self._rules.judge(resource))
         return issues
+
+    def _asks(self, resource: Resource) -> bool:
+        """Whether a good resource is to be judged by more than R4, or holds something that is."""
+        if self._applied or "contained" in resource or "entry" in resource or "questionnaire" in resource:
+            return True
+        return "parameter" in resource or ("meta" in resource and "profile" in resource["meta"])
+
+    def _more(self, resource: Resource, context: Context, good: bool, profile: str | None) -> None:
+        """What the yes or no does not say: the faults and doubts, and what profiles find."""
+        if not good or context.doubtful:
+            context.report_inner(resource, str(resource.get("resourceType", "Resource")), "Resource")
+        if str(resource.get("resourceType")) in RESOURCE_TYPES:
+            context.tier, extended = "profile", context.extended or not good
+            if extended or not _HOLDING.isdisjoint(resource):
+                self._within(resource, context, profile, extended)
+            else:
+                self._profiles(resource, resource["resourceType"], context, profile)
 
     def _within(self, resource: Resource, context: Context, profile: str | None, extended: bool) -> None:
         """The profiles, answers and extensions of a resource and of all in it."""
@@ -99,13 +110,14 @@ class Validator:
                 self._extensions.report(inner, path, within)
 
     def _accepts(self, context: Context) -> bool:
-        name = context.resource.get("resourceType")
+        resource = context.resource
+        name = resource.get("resourceType")
         if name.__class__ is not str or name not in RESOURCE_TYPES:
             return False
-        return self._engine.fast(str(name))(context.resource, context)
+        return self._engine.fast(name)(resource, context)
 
     def _context(self, resource: Resource, issues: list[Issue]) -> Context:
-        bundle = Entries(resource).find if resource.get("resourceType") == "Bundle" else None
+        bundle = Entries(resource).find if "entry" in resource and resource.get("resourceType") == "Bundle" else None
         return Context(self._engine, resource, resource, issues, bundle)
 
     def _profiles(self, resource: Resource, path: str, context: Context, asked: str | None) -> None:

@@ -98,3 +98,14 @@ def test_a_div_without_namespace_is_a_warning_beside_the_shipped_profiles() -> N
     shipped = Validator([INDONESIA])
     issues = shipped.validate({**observation(), "text": {"status": "generated", "div": "<div>Suhu 36,5</div>"}})
     assert [i.severity for i in issues if i.rule == "txt-1"] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("text", "good"), [("a &amp; b", True), ("a & b", False), ("a &nbsp; b", False), ("\x01", False)]
+)
+def test_texts_are_judged_anew_where_the_tags_are_those_of_before(text: str, good: bool) -> None:
+    shell = '<div xmlns="http://www.w3.org/1999/xhtml"><p title="&lt;">{}</p><p>{}</p></div>'
+    plain = shell.replace(' title="&lt;"', "")
+    for each in (plain, shell):
+        assert found(narrative(each.format("satu", "dua"))) == []
+        assert (found(narrative(each.format("satu", text))) == []) is good
