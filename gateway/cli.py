@@ -7,7 +7,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from typing import Any
 
 COMMANDS = {
     "demo": "the main job, end to end, on embedded PostgreSQL and the sandbox",
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     chosen = next((a for a in arguments if not a.startswith("-")), None)
     parser = argparse.ArgumentParser(prog="gapura", description="FHIR-native gateway to BPJS and SATUSEHAT.")
-    parser.add_argument("--version", action="version", version=f"gapura {version('gapura')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, help_text in COMMANDS.items():
         sub = commands.add_parser(name, help=help_text, description=help_text, allow_abbrev=False)
@@ -42,6 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             sub.set_defaults(run=module.run)
     args = parser.parse_args(arguments)
     return int(args.run(args))
+
+
+class _Version(argparse.Action):
+    """Prints the version; asking for it takes longer than most of the start, and so is done only here."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"gapura {version('gapura')}")
+        parser.exit()
 
 
 if __name__ == "__main__":
