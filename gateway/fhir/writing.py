@@ -1,7 +1,6 @@
 """What every write does: judge the resource, then commit change, audit event and deliveries together."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from time import perf_counter_ns
 
 from gateway.errors import FhirError, Rejected
@@ -10,6 +9,7 @@ from gateway.fhir.references import references
 from gateway.fhir.view import is_subsetted
 from gateway.security import audit
 from gateway.store import NEW, Change, Judgement, Transaction, Version, VersionConflict
+from gateway.store.forms import Filled
 from gateway.subscriptions import Allowed, Secrets, admit
 from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirjson import Resource
@@ -113,15 +113,8 @@ async def commit(
         changes, secrets = await admit(call.services.store, allowed, call.facility, call.who, changes)
     resources = {change.reference: change.resource for change in changes}
 
-    def audits(versions: Sequence[Version]) -> list[Resource]:
-        entities = [
-            entity
-            for version in versions
-            for entity in audit.written(
-                version.method, f"{version.reference}/_history/{version.version}", resources.get(version.reference)
-            )
-        ]
-        return [audit.event(call.visitor, interaction, datetime.now(UTC), entities)] if versions else []
+    def audits(versions: Sequence[Version]) -> list[Resource | Filled]:
+        return [audit.of_write(call.visitor, interaction, versions, resources)] if versions else []
 
     planned = call.services.deliveries(call.facility, changes, secrets) if deliver else None
     try:

@@ -8,11 +8,15 @@ Source: https://hl7.org/fhir/R4/auditevent.html
 """
 
 import base64
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from gateway.security.keys import Principal
+from gateway.store import Version
+from gateway.store.forms import MARKS, MOMENT, Filled, Form
+from gateway.store.write import now
 from profiles.fhirjson import Resource
 
 ACTIONS = {"create": "C", "read": "R", "vread": "R", "update": "U", "patch": "U", "delete": "D"}
@@ -74,11 +78,58 @@ def written(method: str, reference: str, resource: Resource | None) -> Iterable[
         "type": {"system": f"{TERMINOLOGY}audit-entity-type", "code": "2", "display": "System Object"},
         "lifecycle": {"system": f"{TERMINOLOGY}dicom-audit-lifecycle", "code": code, "display": display},
     }
+    if person := _person(resource):
+        yield patient(person)
+
+
+def _person(resource: Resource | None) -> str:
+    """The reference to the patient whom a resource names; empty: none."""
     for name in SUBJECTS if resource else ():
         subject = resource.get(name) if resource else None
-        if isinstance(subject, dict) and str(subject.get("reference", "")).startswith("Patient/"):
-            yield patient(subject["reference"])
-            return
+        if isinstance(subject, dict) and str(reference := subject.get("reference", "")).startswith("Patient/"):
+            return str(reference)
+    return ""
+
+
+def of_write(
+    visitor: Visitor, interaction: str, versions: Sequence[Version], resources: Mapping[str, Resource | None]
+) -> Resource | Filled:
+    """The event of an act that wrote these versions. `resources` are what was written, by their references."""
+    if len(versions) == 1:
+        (version,) = versions
+        person = _person(resources.get(version.reference))
+        if not person or _PATIENT.fullmatch(person):
+            form = _form(visitor, interaction, version.method, version.type, bool(person))
+            return Filled(form, (version.id, str(version.version), person.removeprefix("Patient/")), now())
+    entities = [
+        entity
+        for version in versions
+        for entity in written(
+            version.method, f"{version.reference}/_history/{version.version}", resources.get(version.reference)
+        )
+    ]
+    return event(visitor, interaction, now(), entities)
+
+
+_PATIENT = re.compile(r"Patient/[A-Za-z0-9\-.]{1,64}")
+MOST_FORMS = 500
+"""Each takes some ten kilobytes, and there may be many who ask from many places."""
+_forms: dict[object, Form] = {}
+
+
+def _form(visitor: Visitor, interaction: str, method: str, type: str, of_person: bool) -> Form:
+    who = visitor.principal
+    name = (visitor.facility, visitor.remote, who and (who.key, who.label, who.role.name))
+    key = (name, interaction, method, type, of_person)
+    form = _forms.get(key)
+    if form is None:
+        if len(_forms) == MOST_FORMS:
+            _forms.pop(next(iter(_forms)))
+        id, version, person = MARKS
+        entities = list(written(method, f"{type}/{id}/_history/{version}", None))
+        entities += [patient(f"Patient/{person}")] if of_person else []
+        form = _forms[key] = Form(event(visitor, interaction, MOMENT, entities))
+    return form
 
 
 def patient(reference: str) -> dict[str, Any]:

@@ -20,11 +20,13 @@ class Catalogue:
 
     def definitions(self, type: str) -> Mapping[str, Definition]:
         """The SearchParameters of a type by code."""
-        shipped = definitions.search_parameters(type)
-        if not self.own:
-            return shipped
+        own, shipped = self.added(type), definitions.search_parameters(type)
         # a site's parameters never stand in for R4's
-        return {p["code"]: p for p in self.own if type in p["base"] or "Resource" in p["base"]} | dict(shipped)
+        return {p["code"]: p for p in own} | dict(shipped) if own else shipped
+
+    def added(self, type: str) -> Sequence[Definition]:
+        """The site's own of a type."""
+        return [p for p in self.own if type in p["base"] or "Resource" in p["base"]]
 
 
 SHIPPED = Catalogue()

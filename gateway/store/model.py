@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from asyncpg import Connection as _Connection
     from asyncpg import Record
 
+    from .forms import Filled
+
     Connection = _Connection[Record]
 else:
     Connection = object
@@ -177,7 +179,7 @@ class Remote:
     remote: str
 
 
-Audits = Callable[[Sequence[Version]], Sequence[Resource]]
+Audits = Callable[[Sequence[Version]], Sequence["Resource | Filled"]]
 """Given the versions about to be committed, the AuditEvent resources that go into the same transaction."""
 
 Also = Callable[[Connection, Sequence[Version]], Awaitable[None]]

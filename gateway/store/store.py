@@ -15,6 +15,7 @@ from . import crosswalk, judged, read
 from .database import Database
 from .errors import SchemaMismatch, StoreError, VersionConflict
 from .facilities import Facilities, Place
+from .forms import Filled
 from .index import SearchIndex
 from .indexing import Indexer
 from .keys import Keys
@@ -139,14 +140,30 @@ class Store:
     ) -> tuple[list[Version], Batch]:
         planned = plan(place.slug, changes, known)
         versions = [version for _, version in planned]
-        if audits:
-            events = [Change.create(event, new_id()) for event in audits(versions)]
-            planned += plan(place.slug, events, {})
         await self._site.fresh(connection)
         batch = Batch()
+        if audits:
+            events = audits(versions)
+            resources = [await self._fill(connection, place, batch, event) for event in events]
+            planned += plan(place.slug, [Change.create(event, new_id()) for event in resources if event], {})
         for change, version in planned:
             await self._add(connection, place, batch, change, version, known.get((change.type, change.id)))
         return versions, batch
+
+    async def _fill(
+        self, connection: Connection, place: Place, batch: Batch, event: Resource | Filled
+    ) -> Resource | None:
+        """Add a filled form; what is to be added as other resources are is answered."""
+        if not isinstance(event, Filled):
+            return event
+        type = event.form.resource["resourceType"]
+        if self._site.written(place).added(type):
+            return event.resource
+        version, block = event.made(place, await self._index.plan(type))
+        key, number = str(await self._keys.draw(connection)), str(place.number)
+        batch.rows[VERSIONS].append(version_row(key, number, version))
+        batch.blocks.append((key, number, block))
+        return None
 
     async def _add(
         self, connection: Connection, place: Place, batch: Batch, change: Change, version: Version, old: Head | None

@@ -7,10 +7,12 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
+from gateway.security.audit import Visitor, of_write
 from gateway.settings import Settings
 from gateway.store import BadParameter, Change, Store
 from gateway.store.migrate import MIGRATIONS, head
 from gateway.store.rows import INDEXES
+from profiles import fhirjson
 from profiles.fhirjson import Resource
 
 HERE, THERE = "rs-melati", "rs-kenanga"
@@ -165,3 +167,18 @@ async def counted(store: Store) -> dict[str, int]:
     """The rows of each index table."""
     async with store.connection() as connection:
         return {table: await connection.fetchval(f"select count(*) from {table}") for table in INDEXES}
+
+
+async def test_a_parameter_of_audit_events_finds_those_of_single_writes(store: Store) -> None:
+    parameter = own("what", "string", "AuditEvent.entity.what.reference")
+    await store.write(HERE, [Change.update(parameter, "what")])
+    await store.reindex(HERE)
+    await finished(store)
+    change = Change.create(patient("islam"), "ini")
+    [version] = await store.write(
+        HERE, [change], audits=lambda made: [of_write(Visitor(HERE, None, ""), "create", made, {})]
+    )
+    page = await store.search(HERE, "AuditEvent", [("what:exact", "Patient/ini/_history/1")])
+    assert [fhirjson.decode(v.content)["entity"][0]["what"]["reference"] for v in page.matches] == [
+        f"{version.reference}/_history/1"
+    ]

@@ -1,1 +1,0 @@
-"""The FHIR REST API: one file per interaction, one per operation."""
