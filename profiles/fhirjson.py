@@ -119,13 +119,17 @@ def _bracket(raw: bytes, nth: int) -> tuple[int, int] | tuple[None, None]:
 
 def _explain(raw: bytes, error: Exception) -> FhirJsonError:
     try:
-        json.loads(raw.decode("utf-8"))
+        json.dumps(json.loads(raw.decode("utf-8")), ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as bad:
         return FhirJsonError("not valid UTF-8", *_place(raw, bad.start))
+    except UnicodeEncodeError:
+        return FhirJsonError("a string holds half of a surrogate pair")
     except json.JSONDecodeError as bad:
         return FhirJsonError(bad.msg, bad.lineno, bad.colno)
     except RecursionError:
         return FhirJsonError("nested too deeply")
+    except ValueError:
+        return FhirJsonError("a number has more digits than are read")
     return FhirJsonError(str(error))
 
 

@@ -3,6 +3,7 @@
 Source: https://hl7.org/fhir/R4/xml.html (element order, `value` attributes, xhtml, inline resources).
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -20,6 +21,10 @@ XHTML = "http://www.w3.org/1999/xhtml"
 _SYSTEM_STRING = "http://hl7.org/fhirpath/System.String"
 _BOOLEANS = {"true": True, "false": False}
 _INTEGERS = frozenset({"integer", "positiveInt", "unsignedInt"})
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
+_DECIMAL = re.compile(_WHOLE.pattern + r"(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+"""As JSON writes numbers, and the definitions of integer and decimal: Python reads more, such as NaN."""
+_MOST_ATTRIBUTES = 3
 
 
 class FhirXmlError(ValueError):
@@ -118,7 +123,7 @@ def _read_complex(node: Any, type_path: str, depth: int) -> Resource:
         raise FhirXmlError("nested too deeply", node.sourceline)
     children = _children(type_path)
     result: Resource = {}
-    for name, text in node.attrib.items():
+    for name, text in _attributes(node).items():
         child = children.get(name)
         if child is None or not child.attribute:
             raise FhirXmlError(f"{type_path} has no attribute {name!r}", node.sourceline)
@@ -134,6 +139,13 @@ def _read_complex(node: Any, type_path: str, depth: int) -> Resource:
     for key in [k for k, v in result.items() if isinstance(v, list) and all(item is None for item in v)]:
         del result[key]  # values that have extensions only: JSON writes `_key` alone
     return result
+
+
+def _attributes(node: Any) -> dict[str, str]:
+    # lxml takes quadratic time to list them; FHIR has no element with more
+    if len(node.attrib) > _MOST_ATTRIBUTES:
+        raise FhirXmlError(f"<{etree.QName(node).localname}> has {len(node.attrib)} attributes", node.sourceline)
+    return dict(node.attrib)
 
 
 def _put(result: Resource, child: _Child, node: Any, depth: int) -> None:
@@ -168,7 +180,7 @@ def _read_value(child: _Child, node: Any, depth: int) -> tuple[Any, Resource | N
     extra: Resource = {}
     if (identity := node.get("id")) is not None:
         extra["id"] = identity
-    if unknown := set(node.attrib) - {"id", "value"}:
+    if unknown := _attributes(node).keys() - {"id", "value"}:
         raise FhirXmlError(f"<{child.key}> has no attribute {sorted(unknown)[0]!r}", node.sourceline)
     inner = list(node.iterchildren(etree.Element))
     extensions = [_read_complex(e, "Extension", depth - 1) for e in inner if etree.QName(e).localname == "extension"]
@@ -184,14 +196,19 @@ def _typed(child: _Child, text: str, node: Any) -> Any:
     try:
         if child.type == "boolean":
             return _BOOLEANS[text]
-        if child.type in _INTEGERS:
-            return int(text)
-        if child.type == "decimal":
-            number = Decimal(text)
-            return int(text) if number == number.to_integral_value() and text.lstrip("-").isdigit() else number
+        if child.type in _INTEGERS or child.type == "decimal":
+            return _number(text, whole=child.type != "decimal")
     except (KeyError, ValueError, InvalidOperation):
-        raise FhirXmlError(f"{text!r} is not a {child.type}", node.sourceline) from None
+        raise FhirXmlError(f"{text[:40]!r} is not a {child.type}", node.sourceline) from None
     return text
+
+
+def _number(text: str, *, whole: bool) -> int | Decimal:
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if whole or not _DECIMAL.fullmatch(text):
+        raise ValueError(text)
+    return Decimal(text)
 
 
 def _write_resource(resource: Resource) -> Any:

@@ -20,6 +20,9 @@ CHUNK = 256 * 1024
 INPUT = "input.ndjson"
 GZIP = 16 + zlib.MAX_WBITS
 ZIP_LEVEL = 1
+SMALL, MOST_UNPACKED = 20 * 1024 * 1024, 200
+"""An upload may unpack to so many bytes and, beyond them, to so many times its length: records shrink to a twentieth,
+what shrinks to a thousandth is meant to fill the disk."""
 
 
 def folder(home: Path, job: str) -> Path:
@@ -138,14 +141,18 @@ async def chunks(path: Path, *, zipped: bool) -> AsyncIterator[bytes]:
 async def save(pieces: AsyncIterator[bytes], path: Path, *, zipped: bool) -> int:
     """Write an upload to a file, unzipped, and make it durable; returns its bytes. Raises zlib.error."""
     unpacker = zlib.decompressobj(GZIP) if zipped else None
+    received = 0
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
         async for piece in pieces:
+            received += len(piece)
             while piece:
                 if unpacker is None:
                     stream.write(piece)
                     break
                 stream.write(unpacker.decompress(piece, CHUNK))
                 piece = unpacker.unconsumed_tail
+                if stream.tell() > SMALL + received * MOST_UNPACKED:
+                    raise zlib.error(f"it unpacks to more than {MOST_UNPACKED} times its length")
         if unpacker is not None:
             stream.write(unpacker.flush())
             if not unpacker.eof:

@@ -103,7 +103,8 @@ def _new_id() -> str:
 async def _begin(call: Call, kind: jobs.Kind, job: str, **more: Any) -> Answer:
     """Add the job and its AuditEvent, and say where to ask. Raises FhirError GF-804."""
     store, who = call.services.store, call.who
-    url = f"{call.base}/{call.path}{'?' if call.query else ''}{urlencode(call.query, safe=':|,/$')}"
+    query = [*call.query, *call.view.asked]
+    url = f"{call.base}/{call.path}{'?' if query else ''}{urlencode(query, safe=':|,/$')}"
     asked = {"url": url, "base": call.base, "lang": call.lang, "lenient": call.prefer.lenient}
     asked |= {"method": call.method, "path": call.path, "type": call.type, "id": call.id, "query": call.query}
     asked |= {"media": call.header(b"content-type"), **more}

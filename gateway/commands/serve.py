@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -29,18 +30,23 @@ def run(args: argparse.Namespace) -> int:
     if args.workers < 1:
         print("--workers must be at least 1", file=sys.stderr)
         return 2
+    # the processes that serve read the environment too; links and absolute references name the address
+    os.environ |= {name: str(value) for name, value in _address(args) if value is not None}
     try:
         settings = load()
         database = asyncio.run(_prepare(settings))
     except (StoreError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    host, port = args.host or settings.host, settings.port if args.port is None else args.port
     signal.signal(signal.SIGTERM, _end)
     try:
-        return _serve(host, port, args.workers)
+        return _serve(settings.host, settings.port, args.workers)
     finally:
         asyncio.run(database.close())
+
+
+def _address(args: argparse.Namespace) -> list[tuple[str, str | int | None]]:
+    return [("GAPURA_HOST", args.host), ("GAPURA_PORT", args.port)]
 
 
 def _serve(host: str, port: int, workers: int) -> int:

@@ -18,4 +18,4 @@ async def process(call: Call) -> Answer:
         return await transaction.transaction(call, bundle)
     if kind == "batch":
         return await batch.batch(call, bundle)
-    raise FhirError("GF-501", type=kind, expression="Bundle.type")
+    raise FhirError("GF-501", type=kind or "", expression="Bundle.type")

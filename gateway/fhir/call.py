@@ -134,7 +134,7 @@ class Call:
         """Refuse (or, leniently, warn of) every parameter that this interaction does not know (GF-109)."""
         unknown = sorted({name for name, _ in self.query if name not in valid})
         if unknown:
-            known = ", ".join((*valid, *GENERAL))
+            known = ", ".join(dict.fromkeys((*valid, *GENERAL)))
             error = FhirError("GF-109", names=", ".join(unknown), valid=known)
             if not self.prefer.lenient:
                 raise error

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 from gateway.errors import FhirError, HttpError, InEntry, Rejected
 from gateway.fhir.call import Call
+from gateway.fhir.operations.operation import STAND_IN
 from gateway.fhir.routes import Route, find
 from gateway.fhir.view import view
 from gateway.security.door import allow
@@ -53,7 +54,7 @@ def checked(call: Call, bundle: Resource) -> list[dict[str, Any]]:
     frame = dict(bundle)
     if isinstance(rows, list):
         frame["entry"] = [
-            {k: v for k, v in row.items() if k != "resource"} if isinstance(row, dict) else row for row in rows
+            _without_resource(row) if isinstance(row, dict) and "resource" in row else row for row in rows
         ]
         if not rows:
             del frame["entry"]
@@ -65,6 +66,10 @@ def checked(call: Call, bundle: Resource) -> list[dict[str, Any]]:
     if found:
         raise Rejected(found)
     return rows
+
+
+def _without_resource(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in row.items() if k != "resource"} or {"resource": STAND_IN}
 
 
 def read(call: Call, index: int, row: dict[str, Any]) -> Entry:

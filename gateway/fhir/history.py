@@ -1,7 +1,7 @@
 """history of an instance, a type or everything. Source: https://hl7.org/fhir/R4/http.html#history"""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.errors import FhirError
@@ -44,7 +44,7 @@ async def history(call: Call) -> Answer:
     answer = bundles.history(
         call,
         page.matches,
-        query=call.query,
+        query=[*call.query, *call.view.asked],
         path=call.path,
         total=page.total,
         following=page.next,
@@ -63,7 +63,7 @@ def _when(given: dict[str, str], zone: ZoneInfo) -> When:
         raise FhirError(
             "GF-108", name="_at", value=at, wanted="a dateTime, such as 2026-11-21 or 2026-11-21T09:00+07:00"
         )
-    return When(since, time.high - MOMENT, time.low)
+    return When(since, max(time.low, time.high - MOMENT) if time.high > time.low else time.low, time.low)
 
 
 def instant(name: str, value: str) -> datetime:
@@ -72,8 +72,8 @@ def instant(name: str, value: str) -> datetime:
     text = value.replace(" ", "+")
     try:
         if INSTANT.fullmatch(text):
-            return datetime.fromisoformat(text)
-    except ValueError:
+            return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
         pass
     raise FhirError("GF-108", name=name, value=value, wanted="an instant, such as 2026-11-21T09:00:00+07:00")
 

@@ -26,11 +26,11 @@ async def begin(call: Call) -> Answer:
 
 
 async def progress(call: Call) -> Answer:
-    """GET $reindex: how far it is."""
+    """GET $reindex: how far it is. Raises FhirError GF-708."""
     call.no_parameters()
     found = await call.services.store.reindexing(call.facility.slug)
     if found is None:
-        raise FhirError("GF-201", reference="$reindex", type="$reindex")
+        raise FhirError("GF-708")
     return Answer(200, resource=_parameters(found))
 
 

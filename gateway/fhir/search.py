@@ -31,14 +31,12 @@ async def search(call: Call) -> Answer:
     shown = [(name, value) for name, value in call.query if value and name not in ignored]
     path = call.path.removesuffix("_search").rstrip("/")
     call.audited("search-type" if call.type else "search-system", f"{path}?{urlencode(shown)}")
-    how = [("_summary", call.view.summary)] if call.view.summary != "false" else []
-    how += [("_elements", ",".join(call.view.elements))] if call.view.elements else []
     warnings = [*(error.issue(call.lang, "warning") for error in call.warnings), *map(_warning, page.warnings)]
     answer = bundles.searchset(
         call,
         () if only_total else page.matches,
         [version for version in page.included if call.who.role.may("r", version.type)],
-        query=[*shown, *how],
+        query=[*shown, *call.view.asked],
         path=path,
         total=page.total,
         following=None if only_total else page.next,

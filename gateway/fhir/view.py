@@ -30,6 +30,12 @@ class View(NamedTuple):
     format: Literal["", "json", "xml"] = ""
 
     @property
+    def asked(self) -> list[tuple[str, str]]:
+        """As parameters of the address of a page like this one."""
+        how = [("_summary", self.summary)] if self.summary != "false" else []
+        return how + ([("_elements", ",".join(self.elements))] if self.elements else [])
+
+    @property
     def subset(self) -> bool:
         """Whether resources are to be cut down."""
         return bool(self.elements) or self.summary not in ("false", "count")
@@ -68,12 +74,15 @@ def prefer(header: bytes) -> Prefer:
 
 
 def view(query: list[tuple[str, str]]) -> tuple[View, list[tuple[str, str]]]:
-    """Split the general parameters off a query. Raises FhirError GF-104, GF-108."""
+    """Split the general parameters off a query. Raises FhirError GF-104, GF-108 (a NUL, which no value has, too)."""
     pretty, summary = False, "false"
     form: Format | Literal[""] = ""
     elements: tuple[str, ...] = ()
     rest = []
     for name, value in query:
+        if "\0" in name or "\0" in value:
+            shown = (name.replace("\0", "%00"), value.replace("\0", "%00"))
+            raise FhirError("GF-108", name=shown[0], value=shown[1], wanted="text without NUL (%00)")
         if name == "_format":
             form = named(value)
         elif name == "_pretty":

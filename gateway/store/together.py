@@ -13,6 +13,8 @@ from .facilities import Place
 from .model import Connection
 from .read import READ_ALL
 
+MOST = 1_000
+"""Ids of one statement; who asks beyond them is in the next."""
 Asked = list[tuple[str, "asyncio.Future[Any]"]]
 """Ids of one type and who waits for the row."""
 
@@ -27,18 +29,22 @@ class Reads:
 
     async def row(self, place: Place, type: str, id: str) -> Any:
         """The row of the current version, None where there is none. Raises what the statement raises."""
+        if not id.isascii() or "\0" in id:
+            return None  # no id, and the driver would refuse the whole statement for it
         loop = asyncio.get_running_loop()
         key = place.number, type
         asked = self._asked.get(key)
-        if asked is None:
+        if asked is None or len(asked) == MOST:
             asked = self._asked[key] = []
-            loop.call_soon(self._begin, key)
+            loop.call_soon(self._begin, key, asked)
         future = loop.create_future()
         asked.append((id, future))
         return await future
 
-    def _begin(self, key: tuple[int, str]) -> None:
-        task = asyncio.create_task(self._answer(*key, self._asked.pop(key)))
+    def _begin(self, key: tuple[int, str], asked: Asked) -> None:
+        if self._asked.get(key) is asked:
+            del self._asked[key]
+        task = asyncio.create_task(self._answer(*key, asked))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 

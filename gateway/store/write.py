@@ -18,7 +18,7 @@ from profiles import fhirjson
 from profiles.fhirjson import Resource
 
 from .errors import Gone, NotFound, PreconditionFailed, StoreUnavailable, VersionConflict
-from .model import NEW, Also, Change, Connection, Insertion, Judgement, Version
+from .model import NEW, Also, Change, Connection, Judgement, Version
 from .rows import Batch, Row, text_array
 
 TOGETHER = 64
@@ -107,12 +107,13 @@ def plan(facility: str, changes: Sequence[Change], found: Heads) -> list[tuple[C
         content = b""
         if change.resource is not None:
             content = fhirjson.encode(stamped(change.resource, change.id, number, updated))
-        planned.append((change, Version(facility, change.type, change.id, number, updated, change.method, content)))
+        of = (facility, change.type, change.id, number, updated, change.method, content)
+        planned.append((change, Version(*of, revives=head is not None and head.deleted)))
     return planned
 
 
 def _expect(change: Change, head: Head | None) -> None:
-    current = head.version if head else None
+    current = None if head is None or (head.deleted and change.expected == NEW) else head.version
     if change.expected is not None and change.expected != (current or NEW):
         raise VersionConflict(change.reference, change.expected, current)
     if change.method == "PATCH" and head is None:
@@ -227,21 +228,15 @@ class Committer:
 
     async def _write(self, jobs: Sequence[_Job]) -> None:
         batch = jobs[0].batch if len(jobs) == 1 else Batch.merged(job.batch for job in jobs)
-        wanted: dict[Also, list[Version]] = {}
-        for job in jobs:
-            if job.also:
-                wanted.setdefault(job.also, []).extend(job.versions)
         async with self._connection() as connection:
-            match list(wanted.items()):
-                case []:
-                    await batch.write(connection)
-                case [(Insertion() as also, versions)]:
-                    await batch.write(connection, also.sql, also.values(versions))
-                case several:
-                    async with connection.transaction():
-                        await batch.write(connection)
-                        for act, versions in several:
-                            await act(connection, versions)
+            if not any(job.also for job in jobs):
+                await batch.write(connection)
+                return
+            async with connection.transaction():
+                await batch.write(connection)
+                for job in jobs:
+                    if job.also:
+                        await job.also(connection, job.versions)
 
 
 def _settle(jobs: Sequence[_Job], error: BaseException | None) -> None:

@@ -139,6 +139,8 @@ def is_plain(text: str) -> bool:
     return True
 
 
+DEEPEST = 100
+"""Elements within each other: XML, which a narrative is part of, is read to a depth of 256."""
 MANY, LONG = 512, 1024
 """How many narratives' tags are remembered, and of how many characters: one program writes the same again and again."""
 _skeletons: set[str] = set()
@@ -166,6 +168,8 @@ def _is_sound(text: str) -> bool:
                 closing.append(needed)
             elif needed is None:
                 return False
+        if len(closing) > DEEPEST:
+            return False
     return closing == ["/div"] and last == "/div"
 
 
@@ -210,6 +214,8 @@ def fault(text: str) -> tuple[str, str] | None:
             content = True
         if not match["empty"]:
             stack.append(name)
+            if len(stack) > DEEPEST:
+                return "narrative-deep", name
     if stack or position < len(body):
         return "narrative-broken" if not stack or "<" in body[position:] else "narrative-unclosed", body[position:][:40]
     if bare := _BARE.search(body):

@@ -46,6 +46,20 @@ async def test_what_was_at_a_time(client: httpx.AsyncClient) -> None:
     assert two in [row["response"]["etag"] for row in everywhere.json()["entry"] if row["fullUrl"].endswith("/p")]
 
 
+async def test_the_next_page_looks_like_the_first(client: httpx.AsyncClient) -> None:
+    await life(client)
+    page = (await client.get("/Patient/p/_history?_elements=birthDate&_summary=false&_count=1")).json()
+    links = {link["relation"]: link["url"] for link in page["link"]}
+    assert "_elements=birthDate" in links["self"]
+    following = (await client.get(links["next"])).json()["entry"][0]
+    assert following["request"]["method"] == "DELETE"
+    last = (await client.get("/Patient/p/_history?_elements=birthDate&_count=2")).json()
+    links = {link["relation"]: link["url"] for link in last["link"]}
+    (one, _) = (await client.get(links["next"])).json()["entry"]
+    assert "birthDate" in one["resource"]
+    assert "name" not in one["resource"]
+
+
 async def test_an_instant_that_does_not_exist_is_refused(client: httpx.AsyncClient) -> None:
     await life(client)
     for wrong in ("2026-13-28T00:00:00Z", "2026-11-28T25:00:00Z", "2026-11-28", "2026-11-28T00:00:00"):

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.fhir.support import Json, create, error, patient
+from tests.fhir.support import Json, bundle, create, entry, error, patient
 
 
 async def test_a_created_resource_comes_back_with_its_id_version_and_location(client: httpx.AsyncClient) -> None:
@@ -76,6 +76,22 @@ async def test_the_body_and_the_address_must_agree(client: httpx.AsyncClient) ->
     error(await client.put("/Patient/a", json=patient()), 400, "GF-207")
     error(await client.post("/Encounter", json=patient()), 400, "GF-303")
     error(await client.post("/Patient", json={"id": "a"}), 400, "GF-302")
+
+
+async def test_what_comes_back_after_a_deletion_was_created(client: httpx.AsyncClient) -> None:
+    """RFC 9110 §9.3.4: 201 where the target had no current representation."""
+    for number, headers in ((1, {}), (3, {}), (5, {"If-None-Match": "*"})):
+        made = await client.put("/Patient/p", json=patient(id="p"), headers=headers)
+        assert (made.status_code, made.headers["etag"]) == (201, f'W/"{number}"'), made.text
+        assert made.headers["location"].endswith(f"/Patient/p/_history/{number}")
+        again = await client.put("/Patient/p", json=patient(id="p"), headers={"If-None-Match": "*"})
+        error(again, 412, "GF-208")
+        await client.delete("/Patient/p")
+    entries = [entry("PUT", "Patient/p", patient(id="p")), entry("PUT", "Patient/q", patient("RM-2", id="q"))]
+    rows = (await client.post("", json=bundle(*entries))).json()["entry"]
+    assert [row["response"]["status"] for row in rows] == ["201 Created", "201 Created"]
+    rows = (await client.post("", json=bundle(*entries))).json()["entry"]
+    assert [row["response"]["status"] for row in rows] == ["200 OK", "200 OK"]
 
 
 async def test_a_deleted_resource_is_gone_but_its_history_stays(client: httpx.AsyncClient) -> None:

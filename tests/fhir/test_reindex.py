@@ -49,6 +49,10 @@ async def test_a_stored_search_parameter_searches_after_reindex(client: httpx.As
     assert await exported(client, _type="Patient", _typeFilter="Patient?agama=hindu") == [f"Patient/{stored['id']}"]
 
 
+async def test_it_says_that_it_was_never_begun(client: httpx.AsyncClient) -> None:
+    error(await client.get("/$reindex"), 404, "GF-708")
+
+
 async def test_reindex_refuses_a_parameter_that_cannot_be_used_and_a_caller_who_may_not(
     client: httpx.AsyncClient, make_client: Callable[[str], Awaitable[httpx.AsyncClient]]
 ) -> None:

@@ -253,6 +253,15 @@ async def test_a_bundle_of_another_kind_or_form_is_refused(client: httpx.AsyncCl
     assert empty.json() == {"resourceType": "Bundle", "type": "transaction-response"}
 
 
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+async def test_an_entry_that_asks_nothing_is_told_so(client: httpx.AsyncClient, kind: str) -> None:
+    answer = await client.post("", json=bundle({"resource": patient()}, kind=kind))
+    assert answer.status_code == 422
+    rules = [issue["details"]["coding"][0]["code"] for issue in answer.json()["issue"]]
+    assert rules == ["bdl-3"], "its resource is there; only its request is not"
+    assert answer.json()["issue"][0]["expression"] == ["Bundle.entry[0].request"]
+
+
 async def test_versions_stay_in_links_that_have_them(client: httpx.AsyncClient) -> None:
     base = "http://simrs.example/fhir"
     known = await create(client, patient("RM-1"))

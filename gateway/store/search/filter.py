@@ -16,8 +16,10 @@ _OPERATOR = re.compile(r"[a-z]+")
 _VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"|[^\s)\]"][^\s)\]]*')
 _QUOTED = re.compile(r"\\(.)")
 _SPACE = re.compile(r"\s*")
+_JOINED = re.compile(r"\b(?:and|or)\b")
 DEEPEST = 20
 """Parentheses within parentheses."""
+MOST_COMPARISONS = 100
 
 _COMPARED = {operator: ("", operator) for operator in ("eq", "ne", "gt", "lt", "ge", "le", "ap", "sa", "eb")}
 _BESIDE = {operator: (operator, "") for operator in ("gt", "lt", "ge", "le")}
@@ -77,6 +79,8 @@ class Reader:
 
     def __init__(self, text: str, asker: Asker) -> None:
         self._text, self._asker, self._position, self._depth = text, asker, 0, 0
+        if len(_JOINED.findall(text)) >= MOST_COMPARISONS:
+            raise BadParameter("_filter", f"has more than {MOST_COMPARISONS} comparisons")
 
     def read(self) -> Condition:
         """The whole expression. Raises BadParameter."""

@@ -1,7 +1,7 @@
 """The parameters that a search of each type understands, and their modifiers."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..catalogue import SHIPPED, Catalogue
 from ..errors import BadParameter, OutOfSight
@@ -32,12 +32,25 @@ UNSORTED = frozenset({"composite", *SPECIAL.values()})
 RESULT = ("_sort", "_count", "_total", "_include", "_revinclude", "_contained", "_containedType", "_cursor")
 
 
+MOST_VALUES = 5_000
+"""Values that one search compares with, counted for each way that its chains take: what one statement can carry."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a search may name: the parameters of a catalogue, of the types `among` (None: of all)."""
+    """What a search may name: the parameters of a catalogue, of the types `among` (None: of all). `taken` counts the
+    values that it asked for."""
 
     catalogue: Catalogue = SHIPPED
     among: Collection[str] | None = None
+    taken: list[int] = field(default_factory=lambda: [0], compare=False)
+
+    def take(self, written: str, values: int) -> None:
+        """Count values. Raises BadParameter for more than one search may ask for."""
+        self.taken[0] += values
+        if self.taken[0] > MOST_VALUES:
+            problem = f"makes the search compare with more than {MOST_VALUES} values; ask in several"
+            raise BadParameter(written, problem)
 
     def sees(self, type: str) -> bool:
         """Whether the asker may search this type."""
@@ -47,9 +60,6 @@ class Scope:
         """Raise OutOfSight for a type that the asker may not search."""
         if not self.sees(type):
             raise OutOfSight(type)
-
-
-EVERYTHING = Scope()
 
 
 def parameters(type: str, catalogue: Catalogue = SHIPPED) -> Mapping[str, Parameter]:

@@ -12,11 +12,14 @@ from ..errors import BadParameter
 from ..extract import HEAD_PARAMETERS
 from ..model import Query
 from .filter import Reader
-from .parameters import EVERYTHING, MODIFIERS, RESULT, UNSORTED, Scope, known, parameters
+from .parameters import MODIFIERS, RESULT, UNSORTED, Scope, known, parameters
 from .query import Chain, Combined, Condition, Criterion, Has, Include, Parameter, Search, Special, split
 
 DEEPEST = 5
 """Links of one chain."""
+MOST_PARAMETERS = 100
+"""Parameters of one search: the time that PostgreSQL plans a statement grows with their square and more."""
+MOST_SORTED = 10
 TOTALS = ("none", "estimate", "accurate")
 CONTAINED = ("false", "true", "both")
 CONTAINED_TYPES = ("container", "contained")
@@ -33,6 +36,8 @@ def parse(type: str, query: Query, catalogue: Catalogue = SHIPPED, among: Collec
     if type not in definitions.RESOURCE_TYPES:
         raise BadParameter(type, "is not a resource type of R4")
     scope.see(type)
+    if len(query) > MOST_PARAMETERS:
+        raise BadParameter(query[MOST_PARAMETERS][0], f"is one parameter more than the {MOST_PARAMETERS} of a search")
     conditions: list[Condition] = []
     results: dict[str, list[tuple[str, str]]] = {name: [] for name in RESULT}
     for name, value in query:
@@ -45,6 +50,7 @@ def parse(type: str, query: Query, catalogue: Catalogue = SHIPPED, among: Collec
             conditions.append(condition(type, name, name, value, scope))
         else:  # a parameter without a value asks nothing, but must be one
             known(type, base.partition(".")[0], name, scope)
+    scope.take("search", 0)  # what a chain's other ways made up for is said here
     contained = _one_of("_contained", results, CONTAINED)
     return Search(
         type,
@@ -72,7 +78,7 @@ def named_types(query: Query) -> tuple[list[str] | None, Query]:
     return list(dict.fromkeys(types)) if types else None, [pair for pair in query if pair[0] != "_type"]
 
 
-def condition(type: str, name: str, written: str, value: str, scope: Scope = EVERYTHING, depth: int = 0) -> Condition:
+def condition(type: str, name: str, written: str, value: str, scope: Scope, depth: int = 0) -> Condition:
     """One parameter: plain, chained (`subject:Patient.name`) or reversed (`_has:Observation:patient:code`)."""
     if depth > DEEPEST:
         raise BadParameter(written, f"has more than {DEEPEST} links")
@@ -96,6 +102,7 @@ def condition(type: str, name: str, written: str, value: str, scope: Scope = EVE
     values = (value,) if parameter.kind == "words" else tuple(split(value, ","))
     if any(v == "" for v in values):
         raise BadParameter(written, "has no value")
+    scope.take(written, len(values))
     if parameter.kind in ("words", "position", "list") and modifier != "missing":
         return Special(written, parameter, modifier, values)
     return Criterion(written, parameter, modifier, values)
@@ -183,7 +190,10 @@ def _once(name: str, results: Mapping[str, list[tuple[str, str]]]) -> str:
 
 
 def _sort(type: str, text: str, scope: Scope) -> Iterator[tuple[Parameter, bool]]:
-    for item in text.split(",") if text else ():
+    items = text.split(",") if text else []
+    if len(items) > MOST_SORTED:
+        raise BadParameter("_sort", f"names more than {MOST_SORTED} parameters")
+    for item in items:
         parameter = known(type, item.removeprefix("-"), "_sort", scope)
         if parameter.kind in UNSORTED:
             raise BadParameter("_sort", f"{parameter.code} has no order")
