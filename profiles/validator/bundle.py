@@ -5,31 +5,18 @@ Source: https://hl7.org/fhir/R4/bundle.html. One pass over the entries: time gro
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirjson import Resource
-from profiles.validator import references
+from profiles.validator import links
+from profiles.validator.links import FIRST, REST, Finding
 
 Json = dict[str, Any]
 
 REQUESTS = frozenset({"batch", "transaction", "history"})
 RESPONSES = frozenset({"batch-response", "transaction-response", "history"})
-RESOLVING = frozenset({"document", "message", "transaction", "batch"})
-"""Types of Bundle in which a reference to an entry must find it."""
-FIRST = {"document": ("Composition", "bdl-11"), "message": ("MessageHeader", "bdl-12")}
 _ABSOLUTE = re.compile(r"(?:https?://|urn:uuid:|urn:oid:|[a-z][a-z0-9+.\-]*:)\S+").match
-_REST = re.compile(r"https?://.+/([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?").fullmatch
-
-
-class Finding(NamedTuple):
-    """A broken rule of a Bundle; `at` is the path below the Bundle."""
-
-    key: str
-    at: str
-    rule: str
-    value: Any = None
-    facts: Json | None = None
-    severity: str = "error"
 
 
 class Entries:
@@ -68,43 +55,15 @@ def findings(bundle: Resource) -> Iterator[Finding]:
     if "total" in bundle and type_ not in ("searchset", "history"):
         yield Finding("forbidden", ".total", "bdl-1")
     yield from _whole(bundle, type_, rows)
-    if type_ in RESOLVING:
-        yield from _references(rows, type_)
+    yield from links.findings(rows, type_)
+    wanted = _searched(bundle) if type_ == "searchset" else None
     seen: set[tuple[str, Any]] = set()
     ids: set[tuple[str, str]] = set()
     for n, entry in enumerate(rows):
         if entry.__class__ is dict:
             at = f".entry[{n}]"
-            yield from _parts(entry, type_, at)
+            yield from _parts(entry, type_, at, wanted)
             yield from _identity(entry, type_, at, seen, ids)
-
-
-def _references(rows: list[Any], type_: str) -> Iterator[Finding]:
-    """References of the entries to others: `urn:` must find one, a document's must find the version that they mean."""
-    versions: dict[str, list[str]] = {}
-    for entry in rows:
-        resource = entry.get("resource") if entry.__class__ is dict else None
-        if resource.__class__ is dict:
-            url, meta = entry.get("fullUrl"), resource.get("meta")
-            version = str(meta.get("versionId")) if meta.__class__ is dict else "None"
-            for key in {str(url), f"{resource.get('resourceType')}/{resource.get('id')}"}:
-                versions.setdefault(key, []).append(version)
-    for n, entry in enumerate(rows):
-        resource = entry.get("resource") if entry.__class__ is dict else None
-        if resource.__class__ is not dict:
-            continue
-        for text, at in references.within(resource, f".entry[{n}].resource"):
-            if text.startswith("urn:"):
-                if text not in versions:
-                    severity = "error" if type_ in FIRST else "warning"
-                    yield Finding("reference-entry", at, "bundle-reference", text, None, severity)
-            elif type_ == "document":
-                base, _, version = text.partition("/_history/")
-                known = versions.get(base, ())
-                if version and known and version not in known:
-                    yield Finding("reference-version", at, "bundle-reference", text)
-                elif not version and len(known) > 1:
-                    yield Finding("reference-ambiguous", at, "bundle-reference", text)
 
 
 def _whole(bundle: Resource, type_: str, rows: list[Any]) -> Iterator[Finding]:
@@ -121,7 +80,7 @@ def _whole(bundle: Resource, type_: str, rows: list[Any]) -> Iterator[Finding]:
             yield Finding("bundle-first", ".entry[0]", rule, None, {"type": type_, "expected": expected})
 
 
-def _parts(entry: Json, type_: str, at: str) -> Iterator[Finding]:
+def _parts(entry: Json, type_: str, at: str, wanted: str | None) -> Iterator[Finding]:
     """request, response, search and resource: each where the type of Bundle wants it."""
     if "search" in entry and type_ != "searchset":
         yield Finding("forbidden", at + ".search", "bdl-2")
@@ -131,13 +90,27 @@ def _parts(entry: Json, type_: str, at: str) -> Iterator[Finding]:
         elif name not in entry and type_ in types:
             yield Finding("missing", f"{at}.{name}", rule, None, {"min": 1, "max": "1", "count": 0})
     if type_ == "searchset":
-        yield from _found(entry, at)
+        yield from _found(entry, at, wanted)
     if not ("resource" in entry or "request" in entry or "response" in entry):
         yield Finding("entry-empty", at, "bdl-5")
 
 
-def _found(entry: Json, at: str) -> Iterator[Finding]:
-    """What a search found: outcomes are OperationOutcomes and nothing else is; the rest has an id."""
+def _searched(bundle: Resource) -> str | None:
+    """The type that a search was for, as its own url says; None where it does not."""
+    rows = bundle.get("link")
+    own = (
+        (row for row in rows if row.__class__ is dict and row.get("relation") == "self")
+        if rows.__class__ is list
+        else ()
+    )
+    url = str(next((row.get("url") for row in own), ""))
+    last = url.partition("?")[0].rpartition("/")[2]
+    return last if last in RESOURCE_TYPES else None
+
+
+def _found(entry: Json, at: str, wanted: str | None) -> Iterator[Finding]:
+    """What a search found: outcomes are OperationOutcomes and nothing else is, matches are of the type `wanted`;
+    what is no OperationOutcome has an id."""
     resource, search = entry.get("resource"), entry.get("search")
     if resource.__class__ is not dict:
         return
@@ -145,6 +118,8 @@ def _found(entry: Json, at: str) -> Iterator[Finding]:
     mode = search.get("mode") if search.__class__ is dict else None
     if mode is not None and (kind == "OperationOutcome") is not (mode == "outcome"):
         yield Finding("search-mode", at + ".search.mode", "bundle-search-mode", mode, {"found": kind})
+    elif mode == "match" and wanted is not None and kind != wanted:
+        yield Finding("search-type", at + ".resource", "bundle-search-type", kind, {"wanted": wanted})
     if kind != "OperationOutcome" and "id" not in resource:
         yield Finding("missing", at + ".resource.id", "bundle-search-id", None, {"min": 1, "max": "1", "count": 0})
 
@@ -170,8 +145,12 @@ def _identity(
     if not _ABSOLUTE(url):
         yield Finding("fullurl-relative", at + ".fullUrl", "bundle-fullurl", url)
         return
-    named = _REST(url)
-    if named and resource and "id" in resource and type_ not in ("batch", "transaction"):
+    named = REST(url)
+    if not named or not resource:
+        return
+    if "id" in resource:
         kind, id_ = resource.get("resourceType"), resource["id"]
-        if (named[1], named[2]) != (kind, id_):
+        if (named[2], named[3]) != (kind, id_):
             yield Finding("fullurl-id", at + ".fullUrl", "bundle-fullurl", url, {"id": f"{kind}/{id_}"})
+    elif type_ not in ("batch", "transaction", "searchset"):  # there it may be new, or is missed for itself
+        yield Finding("missing", at + ".resource.id", "bundle-fullurl", None, {"min": 1, "max": "1", "count": 0})

@@ -36,7 +36,7 @@ PATTERNS = {
     "url": _URI,
     "canonical": r"\S+",
     "oid": _OID,
-    "uuid": _UUID,
+    "uuid": _UUID.replace("A-F", ""),
     "date": rf"{_USUAL_DAY}|{_DAY}|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?",
     "dateTime": rf"{_USUAL_DAY}(?:T{_CLOCK}{_ZONE})?|{_DAY}(?:T{_CLOCK}{_ZONE})?|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?",
     "instant": rf"{_USUAL_DAY}T{_CLOCK}{_ZONE}|{_DAY}T{_CLOCK}{_ZONE}",

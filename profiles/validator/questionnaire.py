@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from profiles.definitions import Definitions
+from profiles.definitions.expand import expand
 from profiles.fhirjson import Resource
+from profiles.validator.answers import QUESTIONNAIRE, faults, said
 from profiles.validator.context import Context
+from profiles.validator.limits import shown_value
 
 Json = dict[str, Any]
 
@@ -45,21 +48,27 @@ class Questionnaires:
         canonical = response.get("questionnaire")
         if canonical.__class__ is not str:
             return
-        found = self._find(str(canonical).partition("|")[0], c)
+        found = self._find(str(canonical), c)
         if found is not None:
             complete = response.get("status") not in UNFINISHED
-            _Walk(self._definitions, response, complete, c).items(_rows(found, "item"), response, path)
+            _Walk(self._definitions, found, response, complete, c).items(_rows(found, "item"), response, path)
 
     def _find(self, canonical: str, c: Context) -> Resource | None:
-        here = c.find(canonical)
+        """The questionnaire of a canonical url, in the version that it names; None where that is not known."""
+        url, _, version = canonical.partition("|")
+        here = c.find(url)
         if here is None:
-            here = self._definitions.added("Questionnaire").get(canonical)
-        return here if here is not None and here.get("resourceType") == "Questionnaire" else None
+            here = self._definitions.added("Questionnaire").get(url)
+        if here is None or here.get("resourceType") != "Questionnaire":
+            return None
+        return here if not version or here.get("version") == version else None
 
 
 class _Walk:
-    def __init__(self, definitions: Definitions, response: Resource, complete: bool, c: Context) -> None:
-        self._definitions, self._complete, self._c = definitions, complete, c
+    def __init__(
+        self, definitions: Definitions, form: Resource, response: Resource, complete: bool, c: Context
+    ) -> None:
+        self._definitions, self._form, self._complete, self._c = definitions, form, complete, c
         self._answers: dict[str, list[Json]] = {}
         stack: list[Json] = [response]
         while stack:
@@ -92,9 +101,15 @@ class _Walk:
             if question.get("required") is True and self._complete and kind != "display" and self._enabled(question):
                 self._c.bad("answer-missing", path, link, None, {"link": link})
             return
+        if any("answer" in item or "item" in item for item, _ in items) and not self._enabled(question):
+            self._c.bad("answer-disabled", items[0][1], link, None, {"link": link})
         if len(items) > 1 and not (kind == "group" and question.get("repeats") is True):
             self._c.bad("answer-many", items[1][1], link, None, {"link": link})
+        given = len(items) if kind == "group" else sum(len(_rows(item, "answer")) for item, _ in items)
+        self._number(question, given, items[0][1], link)
         for item, at in items:
+            if "text" in item and item["text"] != question.get("text") and "_text" not in question:
+                self._c.warn("answer-text", at + ".text", link, item["text"], {"link": link})
             answers = _rows(item, "answer")
             if kind in ("group", "display"):
                 if answers:
@@ -112,6 +127,14 @@ class _Walk:
                 self._answer(question, answer, f"{at}.answer[{n}]", link, kind)
                 self.items(_rows(question, "item"), answer, f"{at}.answer[{n}]")
 
+    def _number(self, question: Json, given: int, path: str, link: str) -> None:
+        """How many answers (of a group: how often it stands there), by HL7's extensions for that."""
+        least, most = (next(iter(said(question, QUESTIONNAIRE + name)), None) for name in ("minOccurs", "maxOccurs"))
+        if self._complete and least.__class__ is int and given < least:
+            self._c.missing(path, link, least, "*" if most is None else str(most), given)
+        if most.__class__ is int and given > most:
+            self._c.too_many(path, link, str(most), given)
+
     def _answer(self, question: Json, answer: Json, path: str, link: str, kind: str) -> None:
         key = next((k for k in answer if k.startswith("value")), None)
         if key is None:
@@ -120,9 +143,9 @@ class _Walk:
             facts = {"found": key.removeprefix("value"), "link": link, "type": kind}
             self._c.bad("answer-type", path, link, answer[key], facts)
             return
-        value, limit = answer[key], question.get("maxLength")
-        if value.__class__ is str and limit.__class__ is int and len(value) > limit:
-            self._c.bad("too-long", path, link, value, {"length": len(value), "limit": limit})
+        value = answer[key]
+        for fault, facts in faults(question, value):
+            self._c.bad(fault, path, link, shown_value(value), {"link": link, **facts})
         if kind == "choice" or (kind == "open-choice" and key != "valueString"):
             self._option(question, key, value, path, link)
 
@@ -131,13 +154,21 @@ class _Walk:
         if options or "answerOption" in question:
             allowed = any(_same(value, option) for option in options)
         elif "answerValueSet" in question and key == "valueCoding" and value.__class__ is dict:
-            codes = self._definitions.value_set(question["answerValueSet"])
+            codes = self._codes(question["answerValueSet"])
             allowed = codes is None or (value.get("system"), value.get("code")) in codes
         else:
             return
         if not allowed:
             shown = value.get("code") if value.__class__ is dict else value
             self._c.bad("answer-option", path, link, shown, {"link": link})
+
+    def _codes(self, url: str) -> frozenset[tuple[str, str]] | None:
+        """The codes of a ValueSet, which the questionnaire may contain; None where they cannot be listed."""
+        known = self._definitions
+        if url[:1] != "#":
+            return known.value_set(url)
+        inner = next((each for each in _rows(self._form, "contained") if each.get("id") == url[1:]), None)
+        return None if inner is None else expand(inner, known.code_system, known.value_set)
 
     def _enabled(self, question: Json) -> bool:
         conditions = _rows(question, "enableWhen")

@@ -96,11 +96,11 @@ def unused(resource: Resource) -> list[int]:
     if inner.__class__ is not list:
         return []
     wanted = {"#" + key for key in contained_ids(resource)}
-    seen = {text for text in _strings(resource) if text in wanted} if wanted else set()
+    seen = {text for text in strings(resource) if text in wanted} if wanted else set()
     return [
         n
         for n, r in enumerate(inner)
-        if r.__class__ is dict and "#" + str(r.get("id")) not in seen and "#" not in _strings(r)
+        if r.__class__ is dict and "#" + str(r.get("id")) not in seen and "#" not in strings(r)
     ]
 
 
@@ -137,7 +137,7 @@ def within(value: Any, path: str) -> Iterator[tuple[str, str]]:
             stack.extend((inner, f"{at}[{n}]") for n, inner in enumerate(item) if inner.__class__ in (dict, list))
 
 
-def _strings(value: Any) -> Iterator[str]:
+def strings(value: Any) -> Iterator[str]:
     """Every string in a JSON value, without recursion."""
     stack = [value]
     while stack:
