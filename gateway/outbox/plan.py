@@ -10,7 +10,7 @@ from gateway.outbox import queue
 from gateway.outbox.rows import Planned
 from gateway.outbox.visits import visit_of
 from gateway.settings import Facility
-from gateway.store import Also, Change, Connection, Version
+from gateway.store import Also, Change, Insertion, Version
 from profiles import fhirjson
 from profiles.fhirjson import Resource
 
@@ -39,7 +39,7 @@ def plan(facility: Facility) -> Also | None:
     if not destinations:
         return None
 
-    async def also(connection: Connection, versions: Sequence[Version]) -> None:
+    def wishes(versions: Sequence[Version]) -> list[str]:
         planned: list[Planned] = []
         changed: list[tuple[str, int]] = []
         for version in versions:
@@ -47,9 +47,9 @@ def plan(facility: Facility) -> Also | None:
             planned += rows
             if not rows:
                 changed.append((version.reference, version.version))
-        await queue.wish(connection, facility.slug, sorted(planned, key=lambda row: row.rank), changed)
+        return queue.wishes(facility.slug, sorted(planned, key=lambda row: row.rank), changed)
 
-    return also
+    return Insertion(queue.wishing, wishes)
 
 
 def of_modules(facility: Facility, _: Sequence[Change]) -> Also | None:

@@ -7,18 +7,27 @@ its lease changes nothing.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from gateway.connectors.wire import Exchange
 from gateway.outbox.rows import Planned, Reason, Row, Settlement
 from gateway.store import Connection
+from gateway.store.rows import text_array
 
 CHANNEL = "gapura_outbox"
 
 
-WISH = """
-INSERT INTO outbox_wish (facility, destination, operation, step, rank, visit, source, source_version)
-SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::int[])"""
+WISHES = {
+    "destination": "text",
+    "operation": "text",
+    "step": "text",
+    "rank": "smallint",
+    "visit": "text",
+    "source": "text",
+    "source_version": "integer",
+}
+"""Columns of `outbox_wish` behind its facility; each travels as an array literal."""
 
 TAKE_IN = """
 WITH taken AS (
@@ -186,12 +195,24 @@ async def wish(
 ) -> None:
     """Note, in the caller's transaction, what a write calls for. `changed`: written resources (`Type/id`, version) that
     call for nothing themselves but may be what a held row waits for."""
-    rows: list[tuple[str | None, str | None, str | None, int | None, str | None, str, int]] = [
-        (p.destination, p.operation, p.step, p.rank, p.visit, p.source, p.source_version) for p in planned
+    if values := wishes(facility, planned, changed):
+        await connection.execute(wishing(1), *values)
+
+
+def wishes(facility: str, planned: Sequence[Planned], changed: Sequence[tuple[str, int]]) -> list[str]:
+    """The parameters of `wishing`; none where there is nothing to note."""
+    rows: list[tuple[str | None, ...]] = [
+        (p.destination, p.operation, p.step, str(p.rank), p.visit, p.source, str(p.source_version)) for p in planned
     ]
-    rows += [(None, None, None, None, None, source, version) for source, version in changed]
-    if rows:
-        await connection.execute(WISH, facility, *(list(column) for column in zip(*rows, strict=True)))
+    rows += [(None, None, None, None, None, source, str(version)) for source, version in changed]
+    return [facility, *map(text_array, zip(*rows, strict=True))] if rows else []
+
+
+@cache
+def wishing(first: int) -> str:
+    """The statement that notes wishes, its parameters numbered from `first`."""
+    columns = ", ".join(f"unnest(${number}::text::{kind}[])" for number, kind in enumerate(WISHES.values(), first + 1))
+    return f"INSERT INTO outbox_wish (facility, {', '.join(WISHES)}) SELECT ${first}::text, {columns}"
 
 
 async def take_in(connection: Connection, limit: int = 1000) -> set[str]:

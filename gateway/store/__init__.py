@@ -16,7 +16,22 @@ from .errors import (
     UnknownFacility,
     VersionConflict,
 )
-from .model import NEW, Also, Audits, Change, Connection, Judged, Judgement, Method, Page, Query, Remote, Version, When
+from .model import (
+    NEW,
+    Also,
+    Audits,
+    Change,
+    Connection,
+    Insertion,
+    Judged,
+    Judgement,
+    Method,
+    Page,
+    Query,
+    Remote,
+    Version,
+    When,
+)
 from .reindex import Progress
 from .selection import ANYONE, Selection, Snapshot
 from .store import Store, Transaction
@@ -31,6 +46,7 @@ __all__ = [
     "Change",
     "Connection",
     "Gone",
+    "Insertion",
     "Judged",
     "Judgement",
     "Method",

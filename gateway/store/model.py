@@ -185,4 +185,22 @@ Audits = Callable[[Sequence[Version]], Sequence["Resource | Filled"]]
 """Given the versions about to be committed, the AuditEvent resources that go into the same transaction."""
 
 Also = Callable[[Connection, Sequence[Version]], Awaitable[None]]
-"""Work of another room in the same transaction: it is handed the connection and the versions about to be committed."""
+"""Work of another room in the same transaction: it is handed the connection and the versions about to be committed.
+What several writes of one commit want done by the same object is done once for all their versions."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Insertion:
+    """An `Also` that only inserts: then the write's own statement does it.
+
+    `sql(first)` is the statement whose parameters begin with the number `first`; `values` are those parameters, none
+    where there is nothing to insert.
+    """
+
+    sql: Callable[[int], str]
+    values: Callable[[Sequence[Version]], Sequence[Any]]
+
+    async def __call__(self, connection: Connection, versions: Sequence[Version]) -> None:
+        """Insert by a statement of its own."""
+        if values := self.values(versions):
+            await connection.execute(self.sql(1), *values)

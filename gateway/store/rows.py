@@ -112,14 +112,18 @@ class Batch:
         """Nothing is to be written."""
         return not (self.blocks or any(self.rows.values()))
 
-    async def write(self, connection: Connection) -> None:
-        """Write everything in one statement: all of it is kept or none."""
+    async def write(
+        self, connection: Connection, also: Callable[[int], str] | None = None, more: Sequence[Any] = ()
+    ) -> None:
+        """Write everything in one statement: all of it is kept or none. `also` is the `sql` of an Insertion, `more` its
+        values."""
         columns = {table: self._columns(table) for table in COLUMNS}
         tables = tuple(table for table, found in columns.items() if found or table not in SELDOM)
         values = [column for table in tables for column in columns[table] or _nothing(table)]
         if self.forget:
             values.append(_array(self.forget))
-        await connection.execute(statement(tables, change=bool(self.forget)), *values)
+        sql = statement(tables, change=bool(self.forget), also=also if more else None)
+        await connection.execute(sql, *values, *more)
 
     async def write_index(self, connection: Connection) -> None:
         """Write index rows and what is contained, table by table."""
@@ -169,7 +173,7 @@ def quoted(column: Sequence[str | None]) -> str:
     return f'"{joined}"' if column else ""
 
 
-def text_array(column: Sequence[str]) -> str:
+def text_array(column: Sequence[str | None]) -> str:
     """A text[] literal."""
     return _array([quoted(column)])
 
@@ -198,7 +202,7 @@ def read(table: str, row: Row) -> Row:
 
 
 @cache
-def statement(tables: Sequence[str], *, change: bool) -> str:
+def statement(tables: Sequence[str], *, change: bool, also: Callable[[int], str] | None = None) -> str:
     """The statement that writes rows of these tables; with `change`, also for resources that were there before."""
     parts, first = {}, 1
     for table in tables:
@@ -211,6 +215,9 @@ def statement(tables: Sequence[str], *, change: bool) -> str:
         parts["head"] = HEADS
         owners = {CONTAINED: "key"} | dict.fromkeys(INDEXES, "resource")
         parts |= {f"{t}_old": f"delete from {t} where {c} = any(${first}::text::bigint[])" for t, c in owners.items()}
+        first += 1
+    if also:
+        parts["also"] = also(first)
     named += [f"w_{name} as ({sql})" for name, sql in parts.items()]
     return "with " + ",\n".join(named) + "\nselect 1"
 

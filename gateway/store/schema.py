@@ -65,7 +65,7 @@ resource = Table(
     Column("deleted", Boolean, nullable=False),
     UniqueConstraint("facility", "type", "id", name="resource_identity"),
     Index("resource_listing", "facility", "type", "key"),
-    Index("resource_last_updated", "facility", "type", "last_updated"),
+    Index("resource_last_updated", "facility", "type", "last_updated", "key"),
 )
 
 resource_version = Table(
@@ -168,7 +168,7 @@ number_index = _index(
     "number_index",
     Column("low", Numeric, nullable=False),
     Column("high", Numeric, nullable=False),
-    lookups={"low": ("parameter", "low", "high", "resource")},
+    lookups={"low": ("parameter", "low", "high", "resource"), "high": ("parameter", "high", "resource")},
 )
 quantity_index = _index(
     "quantity_index",
@@ -181,7 +181,9 @@ quantity_index = _index(
     Column("canonical_unit", C),
     lookups={
         "low": ("parameter", "low", "high", "resource"),
+        "high": ("parameter", "high", "resource"),
         "canonical": ("parameter", "canonical_unit", "canonical_low", "resource"),
+        "canonical_high": ("parameter", "canonical_unit", "canonical_high", "resource"),
     },
 )
 reference_index = _index(

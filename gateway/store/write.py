@@ -18,7 +18,7 @@ from profiles import fhirjson
 from profiles.fhirjson import Resource
 
 from .errors import Gone, NotFound, PreconditionFailed, StoreUnavailable, VersionConflict
-from .model import NEW, Also, Change, Connection, Judgement, Version
+from .model import NEW, Also, Change, Connection, Insertion, Judgement, Version
 from .rows import Batch, Row, text_array
 
 TOGETHER = 64
@@ -228,15 +228,21 @@ class Committer:
 
     async def _write(self, jobs: Sequence[_Job]) -> None:
         batch = jobs[0].batch if len(jobs) == 1 else Batch.merged(job.batch for job in jobs)
+        wanted: dict[Also, list[Version]] = {}
+        for job in jobs:
+            if job.also:
+                wanted.setdefault(job.also, []).extend(job.versions)
         async with self._connection() as connection:
-            if not any(job.also for job in jobs):
-                await batch.write(connection)
-                return
-            async with connection.transaction():
-                await batch.write(connection)
-                for job in jobs:
-                    if job.also:
-                        await job.also(connection, job.versions)
+            match list(wanted.items()):
+                case []:
+                    await batch.write(connection)
+                case [(Insertion() as also, versions)]:
+                    await batch.write(connection, also.sql, also.values(versions))
+                case several:
+                    async with connection.transaction():
+                        await batch.write(connection)
+                        for act, versions in several:
+                            await act(connection, versions)
 
 
 def _settle(jobs: Sequence[_Job], error: BaseException | None) -> None:

@@ -1,12 +1,14 @@
 """Create, update, delete, read and history as a client would notice them."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from gateway.store import (
     Change,
     Gone,
+    Insertion,
     NotFound,
     PreconditionFailed,
     Store,
@@ -160,6 +162,28 @@ async def test_concurrent_creates_share_commits_and_one_that_fails_fails_alone(s
     )
     assert [type(e) for e in ended if isinstance(e, Exception)] == [VersionConflict]
     assert len((await store.history(HERE, "Patient", count=100)).matches) == 21
+
+
+async def test_what_is_inserted_with_a_write_is_kept_with_it_and_only_then(store: Store) -> None:
+    async with store.connection() as connection:
+        await connection.execute("create table told (reference text)")
+    told = Insertion(lambda first: f"insert into told select unnest(${first}::text[])", lambda made: [references(made)])
+    taken = await created(store, patient())
+    changes = [Change.create(patient(), new_id()) for _ in range(20)]
+    changes.insert(10, Change.create(patient(), taken.id))
+    done = await asyncio.gather(*(store.write(HERE, [change], also=told) for change in changes), return_exceptions=True)
+    assert [n for n, outcome in enumerate(done) if isinstance(outcome, VersionConflict)] == [10]
+    await store.write(HERE, [Change.update(patient("Sari"), taken.id)], also=told)
+    async with store.transaction(HERE) as transaction:
+        versions = await transaction.write([Change.delete("Patient", taken.id)])
+        await told(transaction.connection, versions)
+    async with store.connection() as connection:
+        kept = [row[0] for row in await connection.fetch("select reference from told")]
+    assert sorted(kept) == sorted([*(c.reference for n, c in enumerate(changes) if n != 10), *[taken.reference] * 2])
+
+
+def references(versions: Sequence[Version]) -> list[str]:
+    return [version.reference for version in versions]
 
 
 async def test_a_write_that_waits_for_anothers_lock_holds_up_no_other(store: Store) -> None:

@@ -1,6 +1,7 @@
 """Fixtures for every suite that needs the database: one server per test process, one fresh database per test."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -60,9 +61,9 @@ async def migrated(postgres: EmbeddedServer) -> str:
     return "gapura"
 
 
-@pytest.fixture
-async def database_url(postgres: EmbeddedServer, migrated: str) -> AsyncIterator[str]:
-    """An empty, migrated database of this test's own."""
+@asynccontextmanager
+async def fresh_database(postgres: EmbeddedServer, migrated: str) -> AsyncIterator[str]:
+    """The url of an empty, migrated database that lasts as long as the block."""
     name = f"test_{uuid4().hex}"
     administrator = await connect(postgres.url.replace(f"/{migrated}?", "/postgres?"))
     try:
@@ -71,6 +72,13 @@ async def database_url(postgres: EmbeddedServer, migrated: str) -> AsyncIterator
         await administrator.execute(f"drop database {name} with (force)")
     finally:
         await administrator.close()
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedServer, migrated: str) -> AsyncIterator[str]:
+    """An empty, migrated database of this test's own."""
+    async with fresh_database(postgres, migrated) as url:
+        yield url
 
 
 @pytest.fixture

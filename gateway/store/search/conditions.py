@@ -55,6 +55,7 @@ class Builder:
     arguments: Arguments = field(default_factory=Arguments)
     depth: int = 0
     facility: str = "$1::smallint"
+    parts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.arguments.append(self.place.number)
@@ -77,6 +78,16 @@ class Builder:
         self.depth += 1
         return Row(f"r{self.depth}", type, inner)
 
+    def beforehand(self, select: str) -> str:
+        """The name of rows that the statement finds first, once."""
+        self.parts.append(f"part{len(self.parts)} as materialized ({select})")
+        return f"part{len(self.parts) - 1}"
+
+    @property
+    def prelude(self) -> str:
+        """What the statement begins with."""
+        return f"with {', '.join(self.parts)} " if self.parts else ""
+
     def number(self, parameter: Parameter, suffix: str = "") -> str:
         """The placeholder of a parameter's number."""
         return self.arguments.add(self.numbers[parameter.type][parameter.code + suffix], "integer")
@@ -95,12 +106,31 @@ class Builder:
             return HEAD[condition.parameter.code](self, condition, row)
         if condition.modifier == "missing":
             return self._missing(condition, row)
-        if condition.parameter.kind == "composite":
-            alternatives = (self._components(condition, value) for value in condition.values)
-            return f"{row.name}.key in ({' union all '.join(alternatives)})"
         if condition.modifier in NEGATIVE:
             return f"not exists (select 1 {self.rows(condition)} and i.resource = {row.name}.key)"
-        return f"{row.name}.key in (select i.resource {self.rows(condition)})"
+        return f"{row.name}.key in ({self._keys(condition)})"
+
+    def keys(self, condition: Condition, type: str) -> str | None:
+        """The keys of the resources of a type that meet a condition, some perhaps twice and some deleted; None where no
+        index finds them one after another."""
+        if isinstance(condition, Special):
+            special = SPECIALS[condition.parameter.kind]
+            return None if condition.parameter.kind == "words" else special(self, condition)
+        if not isinstance(condition, Criterion) or condition.modifier in NEGATIVE or condition.parameter.code == "_id":
+            return None
+        if condition.parameter.code == "_lastUpdated":
+            row = self.row(type)
+            written = f"{row.name}.facility = {self.facility} and {row.name}.type = {self.arguments.add(type, 'text')}"
+            return f"select {row.name}.key from {row.source} where {written} and {_last_updated(self, condition, row)}"
+        if condition.modifier == "missing":
+            tables = self._missed(condition) if condition.values == ("false",) else ()
+            return " union all ".join(f"select i.resource from {table}" for table in tables) or None
+        return self._keys(condition)
+
+    def _keys(self, criterion: Criterion) -> str:
+        if criterion.parameter.kind == "composite":
+            return " union all ".join(self._components(criterion, value) for value in criterion.values)
+        return f"select i.resource {self.rows(criterion)}"
 
     def rows(self, criterion: Criterion) -> str:
         """The index rows `i` that meet a criterion, from the word `from` on."""
@@ -121,7 +151,10 @@ class Builder:
 
     def _combined(self, combined: Combined, row: Row) -> str:
         if combined.by == "not":
-            return f"not ({self.condition(combined.of[0], row)})"
+            keys = None if row.inner else self.keys(combined.of[0], row.type)
+            if keys is None:
+                return f"not ({self.condition(combined.of[0], row)})"
+            return f"not exists (select 1 from ({keys}) k (key) where k.key = {row.name}.key)"
         if combined.by == "and" or row.inner:
             return f"({f' {combined.by} '.join(self.condition(condition, row) for condition in combined.of)})"
         # each alternative finds its own keys, so that none makes the others look at every resource of the type
@@ -177,20 +210,20 @@ class Builder:
 
     def _missing(self, criterion: Criterion, row: Row) -> str:
         if criterion.values not in (("true",), ("false",)):
-            raise BadParameter(
-                criterion.written, f"{','.join(criterion.values)!r} is not true or false", ("true", "false")
-            )
+            problem = f"{','.join(criterion.values)!r} is not true or false"
+            raise BadParameter(criterion.written, problem, ("true", "false"))
+        there = [f"exists (select 1 from {table} and i.resource = {row.name}.key)" for table in self._missed(criterion)]
+        if criterion.values == ("false",):
+            return f"({' or '.join(there)})"
+        return " and ".join(f"not {each}" for each in there)
+
+    def _missed(self, criterion: Criterion) -> list[str]:
+        """Where the values of a parameter stand: table and condition."""
         parameter = criterion.parameter
         code, kind = parameter.components[0] if parameter.components else (parameter.code, parameter.kind)
-        tables = TEXTS.get(kind, (TABLES[kind], "token_index"))
         number = self.arguments.add(self.numbers[parameter.type][code], "integer")
         of = f"i.facility = {self.facility} and i.parameter = {number}"
-        if criterion.values == ("false",):
-            found = " union all ".join(f"select i.resource from {table} i where {of}" for table in tables)
-            return f"{row.name}.key in ({found})"
-        return " and ".join(
-            f"not exists (select 1 from {table} i where i.resource = {row.name}.key and {of})" for table in tables
-        )
+        return [f"{table} i where {of}" for table in TEXTS.get(kind, (TABLES[kind], "token_index"))]
 
     def _components(self, criterion: Criterion, value: str) -> str:
         """The keys of the resources that have every component's value in one part."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import tzinfo
+from typing import TypeVar
 
 from profiles import definitions
 
@@ -28,6 +29,7 @@ BEYOND = "\U0010ffff"
 SQUEEZED = 200
 """Characters of a string that the b-tree of `string_index` holds."""
 
+T = TypeVar("T", int, str)
 Matcher = Callable[[Criterion, str, Arguments, tzinfo], str]
 
 
@@ -95,18 +97,30 @@ def member(criterion: Criterion, text: str, arguments: Arguments, zone: tzinfo) 
 
 def one_of(codes: Iterable[tuple[str, str]], arguments: Arguments) -> str:
     """One of these (system, code)."""
-    codes = list(codes)
-    systems = arguments.add([system_number(system) for system, _ in codes], "bigint[]")
-    values = arguments.add([code_of(system, code) for system, code in codes], "text[]")
-    return f"(i.code, i.system) in (select c, s from unnest({systems}, {values}) u (s, c))"
+    return _among(
+        ((system_number(system), code_of(system, code)) for system, code in codes),
+        lambda system, codes: (
+            f"i.system = {arguments.add(system, 'bigint')} and i.code = any({arguments.add(codes, 'text[]')})"
+        ),
+    )
 
 
 def one_reference(targets: Iterable[tuple[str, str]], arguments: Arguments) -> str:
     """A reference to one of these (type, id)."""
-    targets = list(targets)
-    types = arguments.add([type for type, _ in targets], "text[]")
-    ids = arguments.add([id for _, id in targets], "text[]")
-    return f"(i.target_type, i.target_id) in (select t, d from unnest({types}, {ids}) u (t, d))"
+    return _among(
+        targets,
+        lambda type, ids: (
+            f"i.target_type = {arguments.add(type, 'text')} and i.target_id = any({arguments.add(ids, 'text[]')})"
+        ),
+    )
+
+
+def _among(pairs: Iterable[tuple[T, str]], written: Callable[[T, list[str]], str]) -> str:
+    """Alternatives for each first part: so the planner knows how common they are, and an index how to find them."""
+    grouped: dict[T, list[str]] = {}
+    for first, second in pairs:
+        grouped.setdefault(first, []).append(second)
+    return " or ".join(f"({written(first, seconds)})" for first, seconds in grouped.items()) or "false"
 
 
 def _folded(criterion: Criterion, text: str) -> str:
@@ -178,6 +192,8 @@ def reference(criterion: Criterion, text: str, arguments: Arguments, zone: tzinf
     wanted = unescaped(text)
     if criterion.modifier:
         wanted = f"{criterion.modifier}/{wanted}" if "/" not in wanted else wanted
+    elif len(criterion.parameter.targets) == 1 and ":" not in wanted and "/" not in wanted:
+        wanted = f"{criterion.parameter.targets[0]}/{bare_id(criterion, text)}"
     if match := LITERAL.fullmatch(wanted):
         type, id = arguments.add(match[1], "text"), arguments.add(match[2], "text")
         return f"i.target_type = {type} and i.target_id = {id}"

@@ -106,16 +106,20 @@ class Search:
     """What contains a contained resource that was found is shown in its place."""
 
     @property
+    def only(self) -> Condition | None:
+        """The only condition of a search in the order of writing."""
+        return self.conditions[0] if len(self.conditions) == 1 and not self.sort else None
+
+    @property
     def ordered(self) -> Criterion | None:
-        """The only condition, where its index rows lie in the order of the pages: one equality, no other order."""
-        if len(self.conditions) != 1 or self.sort:
-            return None
-        [only] = self.conditions
+        """The only condition, where its index rows lie in the order of the pages: one equality."""
+        only = self.only
         if not isinstance(only, Criterion) or only.modifier or len(only.values) != 1:
             return None
         [value] = only.values
         cased = value != value.lower() and "|" not in value and not only.parameter.as_written
-        whole = {"token": not value.endswith("|") and not cased, "reference": "/" in value, "uri": True}
+        named = "/" in value or len(only.parameter.targets) == 1
+        whole = {"token": not value.endswith("|") and not cased, "reference": named, "uri": True}
         return only if only.parameter.code not in HEAD_PARAMETERS and whole.get(only.parameter.kind) else None
 
     def types(self) -> Iterator[str]:

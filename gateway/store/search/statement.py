@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..cursor import Cursor
 from ..emit import A_PART
 from ..errors import BadParameter
+from ..read import VERSION
 from .arguments import Arguments
 from .conditions import TABLES, Builder, Row
 from .query import Parameter, Search
@@ -25,6 +26,10 @@ SORTED_BY: dict[str, tuple[str, str, type]] = {
 WORTH = {"string": f" and i.exact <> '{A_PART}'", "token": " and i.code <> ''"}
 """Parameter type → which of its rows a resource is sorted by."""
 SORTED_BY_HEAD = {"_id": ("r.id", str), "_lastUpdated": ("r.last_updated", datetime)}
+
+
+FEW, NEWEST = 2_000, 5_000
+"""Rows of an index that are all looked up where there are no more, and resources that are gone through otherwise."""
 
 
 class Key(NamedTuple):
@@ -67,7 +72,7 @@ def page(searches: Sequence[Search], builder: Builder, bounds: Bounds, count: in
     order, limit = ", ".join(key.order for key in keys), f"limit {count + 1}"
     cursor = Cursor.parse(searches[0].cursor, kinds) if searches[0].cursor else None
     after = f"where {_after(keys, cursor, builder.arguments)}" if cursor else ""
-    branches = [branch for search in searches for branch in _branches(search, builder, bounds)]
+    branches = [branch for search in searches for branch in _branches(search, builder, bounds, count, after)]
     if searches[0].containers:
         found = f"select * from ({_containers(branches, keys)}) r {after} order by {order} {limit}"
     else:
@@ -76,7 +81,7 @@ def page(searches: Sequence[Search], builder: Builder, bounds: Bounds, count: in
             found = f"select * from ({found}) r order by {order} {limit}"
     columns = ", ".join(f"r.{key.name}" for key in keys)
     return (
-        f"select v.type, v.id, v.version, v.last_updated, v.method, v.content, r.kind, r.part, {columns}\n"
+        f"{builder.prelude}select {VERSION}, r.kind, r.part, {columns}\n"
         f"from ({found}) r\n"
         f"join resource_version v on v.resource = r.home and v.version = r.version order by {order}"
     ), kinds
@@ -85,7 +90,7 @@ def page(searches: Sequence[Search], builder: Builder, bounds: Bounds, count: in
 def total(searches: Sequence[Search], builder: Builder, bounds: Bounds) -> str:
     """The statement that counts, or that the planner estimates from."""
     distinct = "distinct " if searches[0].containers else ""
-    found = _union([branch for search in searches for branch in _branches(search, builder, bounds, counted=True)])
+    found = _union([branch for search in searches for branch in _counted(search, builder, bounds)])
     if searches[0].total == "estimate":
         return f"explain (format json) select {distinct}home from ({found}) r"
     return f"select count({distinct}home) from ({found}) r"
@@ -95,38 +100,81 @@ def _union(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else " union all ".join(f"({part})" for part in parts)
 
 
-def _branches(search: Search, builder: Builder, bounds: Bounds, *, counted: bool = False) -> Iterator[str]:
+def _counted(search: Search, builder: Builder, bounds: Bounds) -> Iterator[str]:
     """What a search finds: resources of their own, and contained ones where it asks for them."""
     if search.contained != "true":
-        yield _own(search, builder, bounds, counted=counted)
+        where = builder.where(Row("r", search.type), bounds.compartment, search.conditions)
+        yield f"select r.key as home from resource r where {where}"
     if search.contained != "false":
-        yield _inner(search, builder, bounds, counted=counted)
+        row = Row("r", search.type, inner=True)
+        key = "r.home" if search.containers else "r.key as home"
+        yield f"select {key} from {row.source} where {_inside(search, row, builder, bounds)}"
 
 
-def _own(search: Search, builder: Builder, bounds: Bounds, *, counted: bool) -> str:
-    source, key, conditions = "resource r", "r.key", search.conditions
-    if (ordered := search.ordered) and not counted:
+def _branches(search: Search, builder: Builder, bounds: Bounds, count: int, after: str) -> Iterator[str]:
+    """The same for a page, with the values that it is sorted by."""
+    if search.contained != "true":
+        yield from _own(search, builder, bounds, count, after)
+    if search.contained != "false":
+        row = Row("r", search.type, inner=True)
+        kind, part, key = ("r.within", "null::text", "r.home") if search.containers else ("r.type", "r.id", "r.key")
+        shown = f"r.home, r.version, {kind} as kind, {part} as part, {_columns(search, builder, key)}"
+        yield f"select {shown} from {row.source} where {_inside(search, row, builder, bounds)}"
+
+
+def _inside(search: Search, row: Row, builder: Builder, bounds: Bounds) -> str:
+    where = builder.where(row, bounds.compartment, search.conditions)
+    if bounds.among is None:
+        return where
+    return f"{where} and r.within = any({builder.arguments.add(sorted(bounds.among), 'text[]')})"
+
+
+def _own(search: Search, builder: Builder, bounds: Bounds, count: int, after: str) -> Iterator[str]:
+    if bounds.compartment:
+        yield _plain(search, builder, bounds)
+    elif ordered := search.ordered:
         # The b-tree of an equality already lies in the order of the page: only as many rows are read as are shown.
         rows = f"select distinct i.resource as key {builder.rows(ordered)} order by key desc"
-        source = f"({rows}) d join resource r on r.key = d.key"
-        key, conditions = "d.key", ()
-    where = builder.where(Row("r", search.type), bounds.compartment, conditions)
-    if counted:
-        return f"select r.key as home from {source} where {where}"
-    columns = _columns(search, builder, key)
-    return f"select {key} as home, r.version, r.type as kind, null::text as part, {columns} from {source} where {where}"
+        where = builder.of_type(Row("r", search.type))
+        yield f"{_shown('d.key')} from ({rows}) d join resource r on r.key = d.key where {where}"
+    elif keys := search.only and builder.keys(search.only, search.type):
+        yield from _bounded(search, builder, keys, count, after)
+    else:
+        yield _plain(search, builder, bounds)
 
 
-def _inner(search: Search, builder: Builder, bounds: Bounds, *, counted: bool) -> str:
-    row = Row("r", search.type, inner=True)
-    where = builder.where(row, bounds.compartment, search.conditions)
-    if bounds.among is not None:
-        where += f" and r.within = any({builder.arguments.add(sorted(bounds.among), 'text[]')})"
-    if counted:
-        return f"select {'r.home' if search.containers else 'r.key as home'} from {row.source} where {where}"
-    kind, part, key = ("r.within", "null::text", "r.home") if search.containers else ("r.type", "r.id", "r.key")
-    columns = _columns(search, builder, key)
-    return f"select r.home, r.version, {kind} as kind, {part} as part, {columns} from {row.source} where {where}"
+def _plain(search: Search, builder: Builder, bounds: Bounds) -> str:
+    where = builder.where(Row("r", search.type), bounds.compartment, search.conditions)
+    return f"select r.key as home, {HEAD}, {_columns(search, builder, 'r.key')} from resource r where {where}"
+
+
+HEAD = "r.version, r.type as kind, null::text as part"
+
+
+def _shown(key: str) -> str:
+    return f"select {key} as home, {HEAD}, {key} as key"
+
+
+def _bounded(search: Search, builder: Builder, keys: str, count: int, after: str) -> Iterator[str]:
+    """Resources that one condition finds, in the order of their writing, without reading many that it does not find.
+
+    Few are looked up. Of many, enough may be among the newest; else they are all sorted. The planner would guess: it
+    takes what an index finds to lie evenly among the resources, and goes through all for some that were written first.
+    """
+    where = builder.of_type(Row("r", search.type))
+    few = builder.beforehand(f"select key from ({keys}) k (key) limit {FEW + 1}")
+    many = f"(select count(*) > {FEW} from {few})"
+    newest = f"select * from (select * from resource r where {where}) r {after} order by key desc limit {NEWEST}"
+    met = f"exists (select 1 from ({keys}) k (key) where k.key = r.key offset 0)"  # each by itself
+    near = builder.beforehand(
+        f"{_shown('r.key')} from ({newest}) r where {many} and {met} order by key desc limit {count + 1}"
+    )
+    enough = f"(select count(*) > {count} from {near})"
+    yield f"select * from {near} where {enough}"
+    for source, asked in ((few, f"not {many}"), (f"({keys}) k (key)", f"{many} and not {enough}")):
+        found = f"select distinct key from {source} where {asked} order by key desc"
+        looked_up = f"select * from resource r where r.key = d.key and {where} offset 0"
+        yield f"{_shown('d.key')} from ({found}) d cross join lateral ({looked_up}) r"
 
 
 def _containers(branches: Sequence[str], keys: Sequence[Key]) -> str:
