@@ -3,16 +3,18 @@
 Source: https://hl7.org/fhir/R4/bundle.html
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from msgspec import Raw
 
 from gateway.fhir.call import Call, Query
 from gateway.security.audit import instant
 from gateway.store import Version
+from profiles import fhirjson
 from profiles.fhirjson import Resource
 
 STATUS = {"POST": "201 Created", "PUT": "200 OK", "PATCH": "200 OK", "DELETE": "204 No Content"}
@@ -29,15 +31,16 @@ def searchset(
     path: str,
     total: int | None,
     following: str | None,
+    previous: str | None = None,
     issues: Sequence[Any] = (),
 ) -> Resource:
-    """The answer to a search. `following` is the cursor of the next page; warnings become an entry of their own."""
-    entries: list[dict[str, Any]] = [_found(call, version, "match") for version in matches]
-    entries += [_found(call, version, "include") for version in included]
+    """The answer to a search. `following` and `previous` are the cursors of the pages around this one; warnings become
+    an entry of their own."""
+    entries: list[Any] = [*_found(call, matches, "match"), *_found(call, included, "include")]
     if issues:
         outcome = {"resourceType": "OperationOutcome", "issue": issues}
         entries.append({"resource": outcome, "search": {"mode": "outcome"}})
-    return _bundle("searchset", entries, total, _links(call, path, query, following))
+    return _bundle("searchset", entries, total, _links(call, path, query, following, previous))
 
 
 def history(
@@ -48,7 +51,7 @@ def history(
     return _bundle("history", entries, total, _links(call, path, query, following))
 
 
-def _bundle(kind: str, entries: list[dict[str, Any]], total: int | None, links: list[dict[str, str]]) -> Resource:
+def _bundle(kind: str, entries: list[Any], total: int | None, links: list[dict[str, str]]) -> Resource:
     bundle: Resource = {"resourceType": "Bundle", "type": kind}
     if total is not None:
         bundle["total"] = total
@@ -58,32 +61,42 @@ def _bundle(kind: str, entries: list[dict[str, Any]], total: int | None, links: 
     return bundle
 
 
-def _links(call: Call, path: str, query: Query, following: str | None) -> list[dict[str, str]]:
+def _links(
+    call: Call, path: str, query: Query, following: str | None, previous: str | None = None
+) -> list[dict[str, str]]:
     if call.view.format == "xml":
         query = [*query, ("_format", "xml")]
     address = f"{call.base}/{path}".rstrip("/")
     links = [{"relation": "self", "url": _url(address, query)}]
-    if following is not None:
-        rest = [(name, value) for name, value in query if name != CURSOR]
-        links.append({"relation": "next", "url": _url(address, [*rest, (CURSOR, following)])})
+    rest = [(name, value) for name, value in query if name != CURSOR]
+    if len(rest) < len(query):
+        links.append({"relation": "first", "url": _url(address, rest)})
+    for relation, cursor in (("previous", previous), ("next", following)):
+        if cursor is not None:
+            links.append({"relation": relation, "url": _url(address, [*rest, (CURSOR, cursor)])})
     return links
 
 
 def _url(address: str, query: Query) -> str:
-    return f"{address}?{urlencode(query, safe=':|,/$')}" if query else address
+    return f"{address}?{encoded(query, ':|,/$')}" if query else address
 
 
-def _found(call: Call, version: Version, mode: str) -> dict[str, Any]:
-    return {
-        "fullUrl": f"{call.base}/{version.reference}",
-        "resource": _shown(call, version, mode),
-        "search": {"mode": mode},
-    }
+def encoded(query: Query, safe: str = "") -> str:
+    """A query as an address has it."""
+    return "&".join(f"{_quoted(name, safe)}={_quoted(value, safe)}" for name, value in query)
 
 
-def _shown(call: Call, version: Version, mode: str) -> Any:
-    """As the caller asked to see it; `_elements` speaks of matches only."""
-    return Raw(version.content) if mode == "include" and call.view.elements else call.shown(version.content)
+_quoted = lru_cache(4096)(quote_plus)
+
+
+def _found(call: Call, versions: Iterable[Version], mode: str) -> Iterator[Raw]:
+    """The entries of what a search found; `_elements` speaks of matches only."""
+    begin = b'{"fullUrl":' + fhirjson.encode(f"{call.base}/")[:-1]
+    end = b',"search":{"mode":"%s"}}' % mode.encode()
+    whole = not call.view.subset or (mode == "include" and bool(call.view.elements))
+    for version in versions:
+        content = version.content if whole else fhirjson.encode(call.shown(version.content))
+        yield Raw(b'%s%s,"resource":%s%s' % (begin, fhirjson.encode(version.reference)[1:], content, end))
 
 
 def _past(call: Call, version: Version) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 Source: https://hl7.org/fhir/R4/http.html#search, #vsearch
 """
 
-from urllib.parse import urlencode
-
 from gateway.errors import FhirError
 from gateway.fhir import bundles
 from gateway.fhir.call import Answer, Call, Query
@@ -30,7 +28,7 @@ async def search(call: Call) -> Answer:
     page, ignored = await _page(call, asked)
     shown = [(name, value) for name, value in call.query if value and name not in ignored]
     path = call.path.removesuffix("_search").rstrip("/")
-    call.audited("search-type" if call.type else "search-system", f"{path}?{urlencode(shown)}")
+    call.audited("search-type" if call.type else "search-system", f"{path}?{bundles.encoded(shown)}")
     warnings = [*(error.issue(call.lang, "warning") for error in call.warnings), *map(_warning, page.warnings)]
     answer = bundles.searchset(
         call,
@@ -40,6 +38,7 @@ async def search(call: Call) -> Answer:
         path=path,
         total=page.total,
         following=None if only_total else page.next,
+        previous=None if only_total else page.previous,
         issues=warnings,
     )
     return Answer(200, resource=answer)

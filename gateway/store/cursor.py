@@ -13,6 +13,8 @@ import msgspec
 from .errors import BadParameter
 
 PARAMETER = "_cursor"
+BACK = "-"
+"""Begins the cursor of what lies before a row."""
 _READ: dict[type, Callable[[Any], Any]] = {
     datetime: lambda value: datetime.fromisoformat(value),
     Decimal: lambda value: Decimal(value),

@@ -87,9 +87,12 @@ class Change:
         return f"{self.type}/{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Version:
-    """One version of one resource. `content` is the exact JSON answered to every reader; empty for a deletion."""
+    """One version of one resource. `content` is the exact JSON answered to every reader; empty for a deletion.
+
+    Nobody changes one: it is not frozen because that takes four times as long to make, and a page has twenty.
+    """
 
     facility: str
     type: str
@@ -128,7 +131,7 @@ class When(NamedTuple):
 ALWAYS = When()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Contained(Version):
     """A resource within another: version and instant are those of `container` (`Type/id`), `content` is its own."""
 
@@ -151,7 +154,8 @@ class Contained(Version):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a search or history, in order. `next` is the cursor of the page after this one, None at the end.
+    """One page of a search or history, in order. `next` is the cursor of the page after this one, None at the end;
+    `previous`, of a search, that of the page before, None at the beginning.
 
     `total` is None unless it was asked for.
     """
@@ -161,6 +165,7 @@ class Page:
     next: str | None = None
     total: int | None = None
     warnings: Sequence[str] = ()
+    previous: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

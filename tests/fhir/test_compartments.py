@@ -64,7 +64,7 @@ async def test_pages_stay_in_the_compartment(client: httpx.AsyncClient) -> None:
     second = (await client.get(links["next"])).json()
     assert first["total"] == 2
     assert {row["resource"]["id"] for row in [*first["entry"], *second["entry"]]} == {"d1", "f1"}
-    assert [link["relation"] for link in second["link"]] == ["self"]
+    assert [link["relation"] for link in second["link"]] == ["self", "first", "previous"]
 
 
 async def test_what_is_no_compartment_is_said(client: httpx.AsyncClient) -> None:

@@ -150,7 +150,7 @@ async def test_histories_of_a_type_and_of_everything_page_newest_first(client: h
     following = next(link["url"] for link in first["link"] if link["relation"] == "next")
     second = (await client.get(following)).json()
     assert [e["resource"]["id"] for e in second["entry"]] == [stored[0]["id"]]
-    assert [link["relation"] for link in second["link"]] == ["self"]
+    assert [link["relation"] for link in second["link"]] == ["self", "first"]
 
     kinds = {e["resource"]["resourceType"] for e in (await client.get("/_history")).json()["entry"]}
     assert {"Patient", "Organization"} <= kinds

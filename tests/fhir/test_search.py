@@ -59,6 +59,12 @@ async def test_pages_follow_their_next_links_to_the_end(client: httpx.AsyncClien
     assert pages == 3
     assert len(seen) == 5
     assert set(seen) == made
+    links = {link["relation"]: link["url"] for link in page["link"]}
+    before = (await client.get(links["previous"])).json()
+    assert [e["resource"]["id"] for e in before["entry"]] == seen[2:4]
+    first = (await client.get(links["first"])).json()
+    assert [e["resource"]["id"] for e in first["entry"]] == seen[:2]
+    assert {link["relation"] for link in first["link"]} == {"self", "next"}
 
 
 async def test_included_resources_say_that_they_are_included(client: httpx.AsyncClient) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from ..cursor import BACK
 from ..extract import HEAD_PARAMETERS
 
 AS_WRITTEN = frozenset({"Identifier", "code", "id", "boolean", "uri", "url", "canonical"})
@@ -104,6 +105,11 @@ class Search:
     contained: Literal["false", "true", "both"] = "false"
     containers: bool = False
     """What contains a contained resource that was found is shown in its place."""
+
+    @property
+    def backwards(self) -> bool:
+        """The page before a row is asked for, not the one behind it."""
+        return self.cursor is not None and self.cursor.startswith(BACK)
 
     @property
     def only(self) -> Condition | None:

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from ..catalogue import SHIPPED, Catalogue
-from ..cursor import Cursor
+from ..cursor import BACK, Cursor
 from ..errors import BadParameter
 from ..extract import LINK
 from ..facilities import Place
@@ -16,7 +16,7 @@ from ..model import Connection, Contained, Page, Version
 from ..read import VERSION, version_of
 from .conditions import Builder, Numbers
 from .query import Include, Search
-from .statement import Bounds, page, total
+from .statement import Bounds, mixed, page, total
 from .vocabulary import meant
 
 MOST_INCLUDED = 5_000
@@ -82,17 +82,31 @@ async def run(
     if search.total != "none":
         builder = Builder(place, known, meaning)
         counted = _number(await connection.fetchval(total(searches, builder, bounds), *builder.arguments))
-    shown = rows[:count]
-    more = str(Cursor(tuple(shown[-1])[-len(kinds) :])) if len(rows) > count and shown else None
-    matches = [(row["key"], row["kind"]) for row in shown]
+    shown = rows[:count][::-1] if search.backwards else rows[:count]
+    several = mixed(searches)
+    before, behind = _around(search, shown, len(rows) > count, len(kinds))
+    found = [_found(place, row, several) for row in shown]
+    if not search.includes and not search.revincludes:
+        return Page(found, next=behind, total=counted, previous=before)
+    matches = [(row["key"], row["kind"] if several else search.type) for row in shown]
     included, warnings = await _included(connection, place, search, known, matches, among)
-    return Page([_found(place, row) for row in shown], included, more, counted, warnings)
+    return Page(found, included, behind, counted, warnings, before)
 
 
-def _found(place: Place, row: Any) -> Version:
+def _around(search: Search, shown: Sequence[Any], more: bool, keys: int) -> tuple[str | None, str | None]:
+    """The cursors of the pages before and behind the rows shown, of which there are `more` in the direction asked."""
+    if not shown:
+        return None, None
+    first, last = (str(Cursor(tuple(row)[-keys:])) for row in (shown[0], shown[-1]))
+    before = more if search.backwards else search.cursor is not None
+    return BACK + first if before else None, last if more or search.backwards else None
+
+
+def _found(place: Place, row: Any, several: bool) -> Version:
     """The resource of a row, or the one that is contained in it."""
     version = version_of(place.slug, row)
-    return Contained.of(version, row["part"]) if row["part"] is not None else version
+    part = row["part"] if several else None
+    return version if part is None else Contained.of(version, part)
 
 
 def _number(answer: Any) -> int:

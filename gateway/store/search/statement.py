@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from ..cursor import Cursor
+from ..cursor import BACK, Cursor
 from ..emit import A_PART
 from ..errors import BadParameter
 from ..read import VERSION
@@ -40,6 +40,8 @@ class Key(NamedTuple):
     parameter: Parameter | None
     kind: type
     descending: bool
+    turned: bool = False
+    """The page is read from its end."""
 
     @property
     def optional(self) -> bool:
@@ -49,7 +51,16 @@ class Key(NamedTuple):
     @property
     def order(self) -> str:
         """For `order by`: a value that is not there comes last, whatever the direction."""
-        return f"{self.name} {'desc' if self.descending else 'asc'}{' nulls last' if self.optional else ''}"
+        absent = f" nulls {'first' if self.turned else 'last'}" if self.optional else ""
+        return f"{self.name} {'asc' if self.descending == self.turned else 'desc'}{absent}"
+
+
+class Slice(NamedTuple):
+    """Which rows a page takes of those that are found: how many, in which order, from where on (a where clause)."""
+
+    size: int
+    order: str
+    after: str
 
 
 class Bounds(NamedTuple):
@@ -69,22 +80,34 @@ def page(searches: Sequence[Search], builder: Builder, bounds: Bounds, count: in
     kinds = [key.kind for key in keys]
     if any([key.kind for key in _keys(other)] != kinds for other in searches[1:]):
         raise BadParameter("_sort", "means something else in each of the types")
-    order, limit = ", ".join(key.order for key in keys), f"limit {count + 1}"
-    cursor = Cursor.parse(searches[0].cursor, kinds) if searches[0].cursor else None
-    after = f"where {_after(keys, cursor, builder.arguments)}" if cursor else ""
-    branches = [branch for search in searches for branch in _branches(search, builder, bounds, count, after)]
+    taken = _slice(keys, searches[0], builder.arguments, count)
+    last = f"{taken.after} order by {taken.order} limit {count + 1}"
+    branches = [branch for search in searches for branch in _branches(search, builder, bounds, taken)]
     if searches[0].containers:
-        found = f"select * from ({_containers(branches, keys)}) r {after} order by {order} {limit}"
+        found = f"select * from ({_containers(branches, keys)}) r {last}"
     else:
-        found = _union([f"select * from ({branch}) r {after} order by {order} {limit}" for branch in branches])
+        found = _union([f"select * from ({branch}) r {last}" for branch in branches])
         if len(branches) > 1:
-            found = f"select * from ({found}) r order by {order} {limit}"
-    columns = ", ".join(f"r.{key.name}" for key in keys)
+            found = f"select * from ({found}) r order by {taken.order} limit {count + 1}"
+    columns = ["kind", "part"] if mixed(searches) else []
+    shown = ", ".join(f"r.{name}" for name in (*columns, *(key.name for key in keys)))
     return (
-        f"{builder.prelude}select {VERSION}, r.kind, r.part, {columns}\n"
-        f"from ({found}) r\n"
-        f"join resource_version v on v.resource = r.home and v.version = r.version order by {order}"
+        f"{builder.prelude}select {VERSION}, {shown}\nfrom ({found}) r\n"
+        f"join resource_version v on v.resource = r.home and v.version = r.version order by {taken.order}"
     ), kinds
+
+
+def mixed(searches: Sequence[Search]) -> bool:
+    """Whether the rows of a page must say what they are: of several types, or contained in others."""
+    return len(searches) > 1 or searches[0].contained != "false"
+
+
+def _slice(keys: Sequence[Key], search: Search, arguments: Arguments, count: int) -> Slice:
+    if search.backwards:
+        keys = [key._replace(turned=True) for key in keys]
+    cursor = Cursor.parse(search.cursor.removeprefix(BACK), [key.kind for key in keys]) if search.cursor else None
+    after = f"where {_after(keys, cursor, arguments)}" if cursor else ""
+    return Slice(count, ", ".join(key.order for key in keys), after)
 
 
 def total(searches: Sequence[Search], builder: Builder, bounds: Bounds) -> str:
@@ -111,10 +134,10 @@ def _counted(search: Search, builder: Builder, bounds: Bounds) -> Iterator[str]:
         yield f"select {key} from {row.source} where {_inside(search, row, builder, bounds)}"
 
 
-def _branches(search: Search, builder: Builder, bounds: Bounds, count: int, after: str) -> Iterator[str]:
+def _branches(search: Search, builder: Builder, bounds: Bounds, taken: Slice) -> Iterator[str]:
     """The same for a page, with the values that it is sorted by."""
     if search.contained != "true":
-        yield from _own(search, builder, bounds, count, after)
+        yield from _own(search, builder, bounds, taken)
     if search.contained != "false":
         row = Row("r", search.type, inner=True)
         kind, part, key = ("r.within", "null::text", "r.home") if search.containers else ("r.type", "r.id", "r.key")
@@ -129,16 +152,16 @@ def _inside(search: Search, row: Row, builder: Builder, bounds: Bounds) -> str:
     return f"{where} and r.within = any({builder.arguments.add(sorted(bounds.among), 'text[]')})"
 
 
-def _own(search: Search, builder: Builder, bounds: Bounds, count: int, after: str) -> Iterator[str]:
+def _own(search: Search, builder: Builder, bounds: Bounds, taken: Slice) -> Iterator[str]:
     if bounds.compartment:
         yield _plain(search, builder, bounds)
     elif ordered := search.ordered:
         # The b-tree of an equality already lies in the order of the page: only as many rows are read as are shown.
-        rows = f"select distinct i.resource as key {builder.rows(ordered)} order by key desc"
+        rows = f"select distinct i.resource as key {builder.rows(ordered)} order by {taken.order}"
         where = builder.of_type(Row("r", search.type))
         yield f"{_shown('d.key')} from ({rows}) d join resource r on r.key = d.key where {where}"
     elif keys := search.only and builder.keys(search.only, search.type):
-        yield from _bounded(search, builder, keys, count, after)
+        yield from _bounded(search, builder, keys, taken)
     else:
         yield _plain(search, builder, bounds)
 
@@ -155,24 +178,24 @@ def _shown(key: str) -> str:
     return f"select {key} as home, {HEAD}, {key} as key"
 
 
-def _bounded(search: Search, builder: Builder, keys: str, count: int, after: str) -> Iterator[str]:
+def _bounded(search: Search, builder: Builder, keys: str, taken: Slice) -> Iterator[str]:
     """Resources that one condition finds, in the order of their writing, without reading many that it does not find.
 
     Few are looked up. Of many, enough may be among the newest; else they are all sorted. The planner would guess: it
     takes what an index finds to lie evenly among the resources, and goes through all for some that were written first.
     """
-    where = builder.of_type(Row("r", search.type))
+    where, order = builder.of_type(Row("r", search.type)), taken.order
     few = builder.beforehand(f"select key from ({keys}) k (key) limit {FEW + 1}")
     many = f"(select count(*) > {FEW} from {few})"
-    newest = f"select * from (select * from resource r where {where}) r {after} order by key desc limit {NEWEST}"
+    newest = f"select * from (select * from resource r where {where}) r {taken.after} order by {order} limit {NEWEST}"
     met = f"exists (select 1 from ({keys}) k (key) where k.key = r.key offset 0)"  # each by itself
     near = builder.beforehand(
-        f"{_shown('r.key')} from ({newest}) r where {many} and {met} order by key desc limit {count + 1}"
+        f"{_shown('r.key')} from ({newest}) r where {many} and {met} order by {order} limit {taken.size + 1}"
     )
-    enough = f"(select count(*) > {count} from {near})"
+    enough = f"(select count(*) > {taken.size} from {near})"
     yield f"select * from {near} where {enough}"
     for source, asked in ((few, f"not {many}"), (f"({keys}) k (key)", f"{many} and not {enough}")):
-        found = f"select distinct key from {source} where {asked} order by key desc"
+        found = f"select distinct key from {source} where {asked} order by {order}"
         looked_up = f"select * from resource r where r.key = d.key and {where} offset 0"
         yield f"{_shown('d.key')} from ({found}) d cross join lateral ({looked_up}) r"
 
@@ -228,11 +251,13 @@ def _after(keys: Sequence[Key], cursor: Cursor, arguments: Arguments) -> str:
     equal: list[str] = []
     for key, value in zip(keys, cursor.values, strict=True):
         if value is None:
+            if key.turned:
+                alternatives.append(" and ".join([*equal, f"{key.name} is not null"]))
             equal.append(f"{key.name} is null")
             continue
         bound = arguments.add(value, _SQL_TYPES[key.kind])
-        behind = f"{key.name} {'<' if key.descending else '>'} {bound}"
-        if key.optional:
+        behind = f"{key.name} {'>' if key.descending == key.turned else '<'} {bound}"
+        if key.optional and not key.turned:
             behind = f"({behind} or {key.name} is null)"
         alternatives.append(" and ".join([*equal, behind]))
         equal.append(f"{key.name} = {bound}")

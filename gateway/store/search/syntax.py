@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Self
 
 from profiles import definitions
@@ -32,6 +33,11 @@ def parse(type: str, query: Query, catalogue: Catalogue = SHIPPED, among: Collec
     A chain that does not name its target leads to none of the other types. Raises BadParameter for what is unknown or
     malformed, naming what would be understood, and OutOfSight for what names one of the other types.
     """
+    return _parsed(type, tuple(query), catalogue, None if among is None else frozenset(among))
+
+
+@lru_cache(1024)
+def _parsed(type: str, query: Query, catalogue: Catalogue, among: frozenset[str] | None) -> Search:
     scope = Scope(catalogue, among)
     if type not in definitions.RESOURCE_TYPES:
         raise BadParameter(type, "is not a resource type of R4")

@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from gateway.store import BadParameter, Change, Store
+from gateway.store.search import statement
 from profiles import fhirjson
 from tests.store.search.hospital import HERE, NIK, THERE, ids, reference
 
@@ -77,6 +78,59 @@ async def test_order_and_pages_by_any_parameters(hospital: Store, sort: str, exp
             break
         cursor = page.next
     assert seen == expected.split()
+
+
+async def pages(store: Store, query: str) -> list[list[str]]:
+    """Every page from the first on, and then every page on the way back."""
+    seen, cursor, back = [], "", False
+    while cursor is not None:
+        asked = [*parse_qsl(query, keep_blank_values=True), *[("_cursor", cursor)] * bool(cursor)]
+        page = await store.search(HERE, "Patient", asked)
+        seen.append([v.id for v in page.matches])
+        back = back or page.next is None
+        cursor = page.previous if back else page.next
+    return seen
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("", "gender=female", "gender=female,male", "name=p", "gender:not=male", "birthdate=ge1980", "_sort=-name"),
+        *("_sort=birthdate", "_sort=-birthdate,name", "_sort=name", "_sort=_id", "_sort=birthdate,-_lastUpdated"),
+        *("_contained=both", "_contained=both&_sort=birthdate", "birthdate:missing=false", "_lastUpdated=ge2020"),
+    ],
+)
+@pytest.mark.parametrize(("size", "few", "newest"), [(1, 2_000, 5_000), (2, 0, 1), (2, 1, 5_000), (3, 0, 3)])
+async def test_pages_are_the_same_on_the_way_back(
+    hospital: Store, query: str, size: int, few: int, newest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = [
+        ("pia", "female", "1990-01-01"),
+        ("putra", "male", "1985-05-05"),
+        ("pak", "male", ""),
+        ("puan", "female", ""),
+    ]
+    for id, gender, born in more:
+        patient = {"resourceType": "Patient", "name": [{"text": f"P {id}"}], "gender": gender}
+        await hospital.write(HERE, [Change.update(patient | ({"birthDate": born} if born else {}), id)])
+    whole = await ids(hospital, "Patient", query)
+    monkeypatch.setattr(statement, "FEW", few)
+    monkeypatch.setattr(statement, "NEWEST", newest)
+    seen = await pages(hospital, f"{query}&_count={size}")
+    there, back = seen[: (len(seen) + 1) // 2], seen[len(seen) // 2 :]
+    assert [id for page in there for id in page] == whole
+    assert back == there[::-1]
+
+
+async def test_the_way_back_is_stable_while_others_write(hospital: Store) -> None:
+    first = await hospital.search(HERE, "Patient", [("_count", "1")])
+    second = await hospital.search(HERE, "Patient", [("_count", "1"), ("_cursor", str(first.next))])
+    await hospital.write(HERE, [Change.update({"resourceType": "Patient"}, "baru")])
+    back = await hospital.search(HERE, "Patient", [("_count", "1"), ("_cursor", str(second.previous))])
+    assert [v.id for v in back.matches] == [v.id for v in first.matches]
+    newest = await hospital.search(HERE, "Patient", [("_count", "1"), ("_cursor", str(back.previous))])
+    assert [v.id for v in newest.matches] == ["baru"]
+    assert (first.previous, newest.previous) == (None, None)
 
 
 async def test_pages_show_each_resource_once_while_others_write(hospital: Store) -> None:
