@@ -1,6 +1,7 @@
 """What one process of the gateway holds while it runs: store, validators, keys, journal, access log, deliveries,
 jobs."""
 
+import asyncio
 import logging
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ from profiles.tables import CodeTables
 
 log = logging.getLogger(__name__)
 
+MANY_AT_ONCE = 2
+"""Large transactions that are judged and written at once; more would not be quicker, and hold more memory."""
+
 
 class Services:
     """The long-lived parts. `open` and `close` belong to the application's start and end; between them all is set."""
@@ -36,6 +40,7 @@ class Services:
         self.settings = settings
         self.facilities = {facility.slug: facility for facility in settings.facilities}
         self.default = settings.facilities[0]
+        self.many = asyncio.Semaphore(MANY_AT_ONCE)
         self._running = AsyncExitStack()
         self._validators: dict[str, Validator] = {}
         self._tables: dict[str, CodeTables] = {}

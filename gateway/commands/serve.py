@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.store.database import Database
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LARGE_BYTES = 128 * 1024
 STOP_S = 15
 """How long requests under way may take to end after a stop signal."""
 
@@ -54,6 +57,7 @@ def _serve(host: str, port: int, workers: int) -> int:
 
     from gateway.protocol import Protocol
 
+    _lean()
     try:
         uvicorn.run(
             "gateway.app:from_environment",
@@ -72,6 +76,14 @@ def _serve(host: str, port: int, workers: int) -> int:
     except SystemExit as stopped:  # uvicorn's way to say that it could not start
         return 2 if stopped.code else 0
     return 0
+
+
+def _lean() -> None:
+    """Have large pieces of memory given back as soon as they are free, where the C library can be told to: left to
+    itself, glibc keeps what a large Bundle took for as long as the process lives."""
+    if tell := getattr(ctypes.CDLL(None), "mallopt", None):
+        for option in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+            tell(option, LARGE_BYTES)
 
 
 def _end(*_: Any) -> None:

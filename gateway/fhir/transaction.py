@@ -6,6 +6,7 @@ between entries are rewritten, every resource is judged, and one commit keeps al
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from gateway.errors import FhirError, HttpError, InEntry, Rejected
@@ -24,6 +25,8 @@ from profiles.validator import Issue
 
 BREATH = 50
 """Resources judged before other requests get their turn."""
+MANY = 50
+"""Entries of a transaction that holds so much memory that only a few of its like are written at once."""
 
 
 @dataclass(slots=True)
@@ -55,7 +58,8 @@ async def transaction(call: Call, bundle: Resource) -> Answer:
         return await _write(call, steps)
 
     try:
-        versions = await until_quiet(act, sure=False)
+        async with call.services.many if len(read) >= MANY else nullcontext():
+            versions = await until_quiet(act, sure=False)
     except FhirError as error:
         raise _of_entry(error, steps) from None
     rows = {step.entry.index: batch.response(step.entry, _answer(call, step, versions)) for step in reversed(steps)}

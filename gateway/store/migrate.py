@@ -1,7 +1,9 @@
 """Bring a database to this version's schema: Alembic renders the SQL, asyncpg runs it in one transaction."""
 
+import asyncio
 import re
-from io import StringIO
+import subprocess
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -42,19 +44,12 @@ async def migrate(connection: Connection) -> tuple[str | None, str]:
             raise SchemaMismatch(f"the database is at revision {found}, this version of gapura knows up to {newest}")
         if found != newest:
             async with connection.transaction():
-                await connection.execute(_script(found))
+                await connection.execute(await asyncio.to_thread(_script, found))
         return found, newest
     finally:
         await connection.execute("select pg_advisory_unlock($1)", LOCK)
 
 
 def _script(found: str | None) -> str:
-    # Imported here: Alembic and SQLAlchemy cost half a second, and most starts need neither.
-    from alembic import command
-    from alembic.config import Config
-
-    script = StringIO()
-    config = Config(attributes={"script": script})
-    config.set_main_option("script_location", str(MIGRATIONS))
-    command.upgrade(config, f"{found}:head" if found else "head", sql=True)
-    return script.getvalue()
+    command = [sys.executable, "-m", "gateway.store.render", *([found] if found else [])]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603 (our own program)

@@ -5,12 +5,10 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +63,13 @@ PAUSE_S = 5.0
 """How long a Redis that did not answer is left alone."""
 
 
-def shared(url: str) -> Redis:
+def shared(url: str) -> "Redis":
     """A Redis that is asked once and answers within half a second, or is taken for gone."""
+    # Imported here: six megabytes for what few have.
+    from redis.asyncio import Redis
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+
     return Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=Retry(NoBackoff(), 0))
 
 
@@ -76,7 +79,10 @@ class SharedBucket:
     While Redis does not answer, each process keeps to the budget on its own, and says so in the log.
     """
 
-    def __init__(self, redis: Redis, name: str, per_s: float) -> None:
+    def __init__(self, redis: "Redis", name: str, per_s: float) -> None:
+        from redis.exceptions import RedisError
+
+        self._lost = (RedisError, OSError)
         self._alone = TokenBucket(per_s)
         self._reserve = redis.register_script(RESERVE)
         # the name holds a client id, which is nobody else's business
@@ -91,7 +97,7 @@ class SharedBucket:
             return await self._alone.take()
         try:
             wait = int(await self._reserve(keys=[self._key], args=self._arguments)) / 1_000_000
-        except (RedisError, OSError) as error:
+        except self._lost as error:
             log.warning("Redis does not answer (%s); the rate budget is kept per process", type(error).__name__)
             self._alone_until = time.monotonic() + PAUSE_S
             return await self._alone.take()
