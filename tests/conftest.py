@@ -32,3 +32,10 @@ def shared_path(*parts: str) -> Path:
 def shared() -> Path:
     """The shared folder."""
     return shared_path()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the figures that tests record (`record_property`), whichever process they ran in."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for what, figure in report.user_properties:
+            terminalreporter.write_line(f"{what}: {figure}")

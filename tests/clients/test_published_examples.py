@@ -6,7 +6,6 @@ they went through JSON, the same XML (C14N) where they went through XML.
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,9 +15,8 @@ from lxml import etree
 from gateway.settings import Settings
 from profiles import fhirjson, fhirxml
 from tests.fhir.support import Json
-from tests.support.npm import installed
+from tests.support import npm
 
-HERE = Path(__file__).parent / "examples"
 JSON, XML = "application/fhir+json", "application/fhir+xml"
 ALL = 5_306
 """Resources in the package."""
@@ -32,7 +30,7 @@ def settings(settings: Settings) -> Settings:
 
 def unequal() -> dict[str, str]:
     """What does not come back equal, and why: file → what `comes_back` says of it."""
-    lines = (HERE / "unequal.txt").read_text("utf-8").splitlines()
+    lines = (npm.EXAMPLES / "unequal.txt").read_text("utf-8").splitlines()
     return {name: said for name, _, said in (line.partition(" ") for line in lines if line[:1] != "#")}
 
 
@@ -100,7 +98,7 @@ def decoded(answer: httpx.Response) -> Json:
 
 
 async def test_every_published_example_comes_back_equal(client: httpx.AsyncClient) -> None:
-    folder = await asyncio.to_thread(installed, HERE) / "hl7.fhir.r4.examples"
+    folder = await asyncio.to_thread(npm.examples)
     paths = [path for path in sorted(folder.glob("*.json")) if path.name != "package.json"]
     assert len(paths) == ALL
     said = {path.stem: word for path in paths if (word := await comes_back(client, path.read_bytes()))}

@@ -13,9 +13,8 @@ from profiles import Validator
 from profiles.definitions import RESOURCE_TYPES
 from tests.fhir import claims
 from tests.fhir.support import Json
-from tests.support.npm import installed
+from tests.support import npm
 
-EXAMPLES = Path(__file__).parents[1] / "clients" / "examples"
 EMPTY = (
     *("Parameters", "SubstanceNucleicAcid", "SubstancePolymer", "SubstanceProtein"),
     *("SubstanceReferenceInformation", "SubstanceSourceMaterial"),
@@ -40,7 +39,7 @@ OURS: list[Json] = [
 @pytest.fixture(scope="module")
 def package() -> Path:
     """hl7.fhir.r4.examples."""
-    return installed(EXAMPLES) / "hl7.fhir.r4.examples"
+    return npm.examples()
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ def published(package: Path) -> claims.Published:
 @pytest.fixture(scope="module")
 def examples(package: Path) -> Json:
     """A resource of each type."""
-    refused = {line.split()[0] for line in (EXAMPLES / "unequal.txt").read_text("utf-8").splitlines()}
+    refused = {line.split()[0] for line in (npm.EXAMPLES / "unequal.txt").read_text("utf-8").splitlines()}
     found: Json = {one["resourceType"]: one for one in OURS}
     for kind in RESOURCE_TYPES - found.keys():
         paths = sorted(package.glob(f"{kind}-*.json"), key=lambda path: path.stat().st_size)
