@@ -6,7 +6,6 @@ Source: https://hl7.org/fhir/uv/bulkdata/STU2/export.html
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -16,12 +15,10 @@ from gateway.bulk.files import Output
 from gateway.bulk.jobs import File, Job
 from gateway.fhir.references import references
 from gateway.fhir.view import View, subset
+from gateway.parts import Parts
 from gateway.store import ANYONE, Gone, NotFound, Selection, Snapshot, Store
 from profiles import definitions, fhirjson
 from profiles.fhirjson import Resource
-
-if TYPE_CHECKING:
-    from gateway.services import Services
 
 BREATH = 500
 """Resources written before other requests get their turn."""
@@ -51,7 +48,7 @@ class Asked(msgspec.Struct):
     elements: list[str] = []
 
 
-async def run(services: "Services", job: Job) -> list[File]:
+async def run(services: Parts, job: Job) -> list[File]:
     """Write the files. The snapshot is taken once everything written until the job's transaction time is in it."""
     asked = msgspec.convert(job.request["export"], Asked)
     store = services.store

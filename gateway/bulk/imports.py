@@ -10,7 +10,7 @@ import os
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from gateway.bulk import files, jobs
 from gateway.bulk.jobs import File, Job
@@ -18,13 +18,11 @@ from gateway.errors import FhirError, HttpError, Language
 from gateway.fhir.call import Call
 from gateway.fhir.routes import IMMUTABLE
 from gateway.fhir.writing import commit, judge
+from gateway.parts import Parts
 from gateway.security.door import allow
 from gateway.store import NEW, Change, VersionConflict
 from profiles import fhirjson
 from profiles.definitions import RESOURCE_TYPES
-
-if TYPE_CHECKING:
-    from gateway.services import Services
 
 BATCH = 500
 """Lines of one transaction."""
@@ -57,7 +55,7 @@ class Lines:
     size: int = 0
 
 
-async def run(services: "Services", job: Job, call: Call) -> list[File]:
+async def run(services: Parts, job: Job, call: Call) -> list[File]:
     """Write what can be written. While one batch is on its way into the database the next is judged."""
     importing = Importing(services, job, call)
     path = files.folder(services.settings.home, job.id) / files.INPUT
@@ -85,7 +83,7 @@ async def run(services: "Services", job: Job, call: Call) -> list[File]:
 class Importing:
     """An import under way, from where the job stood when it was claimed."""
 
-    def __init__(self, services: "Services", job: Job, call: Call) -> None:
+    def __init__(self, services: Parts, job: Job, call: Call) -> None:
         self._services, self._job, self._call = services, job, call
         self._deliver = job.request["deliver"]
         position = job.position

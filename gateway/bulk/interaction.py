@@ -4,17 +4,14 @@ The pages are those that the caller would have been answered, by the same functi
 Source: https://hl7.org/fhir/R4/async.html
 """
 
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from gateway.bulk import files
 from gateway.bulk.jobs import File, Job
 from gateway.fhir.call import Call
 from gateway.fhir.view import view
+from gateway.parts import Parts
 from profiles import fhirjson
-
-if TYPE_CHECKING:
-    from gateway.services import Services
 
 
 def possible(code: str) -> bool:
@@ -22,7 +19,7 @@ def possible(code: str) -> bool:
     return code.startswith(("search-", "history-")) or code == "$everything"
 
 
-async def run(services: "Services", job: Job, call: Call) -> list[File]:
+async def run(services: Parts, job: Job, call: Call) -> list[File]:
     """Write the pages."""
     from gateway.fhir.routes import find
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gateway.bulk import export, files, imports, interaction, jobs
 from gateway.bulk.jobs import File, Job, Lost
@@ -20,13 +20,11 @@ from gateway.errors import FhirError, HttpError
 from gateway.fhir.call import Call
 from gateway.fhir.search import refusal as search_refusal
 from gateway.fhir.view import Prefer, View
+from gateway.parts import Parts
 from gateway.security.door import refusal
 from gateway.security.keys import Principal
 from gateway.security.roles import role
 from gateway.store import BadParameter, StoreError, StoreFull, StoreUnavailable
-
-if TYPE_CHECKING:
-    from gateway.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +44,7 @@ WHERE id = $1 AND revoked IS NULL AND (expires IS NULL OR expires > now())"""
 
 
 @asynccontextmanager
-async def working(services: "Services") -> AsyncIterator["Worker"]:
+async def working(services: Parts) -> AsyncIterator["Worker"]:
     """Do jobs while the block runs; those under way at its end are given back."""
     worker = Worker(services)
     tasks = [asyncio.create_task(worker.run(), name="bulk") for _ in range(LANES)]
@@ -62,7 +60,7 @@ async def working(services: "Services") -> AsyncIterator["Worker"]:
 class Worker:
     """Claims and does jobs of all facilities. `wake` says that there is one."""
 
-    def __init__(self, services: "Services") -> None:
+    def __init__(self, services: Parts) -> None:
         self._services = services
         self._bell = asyncio.Event()
 

@@ -5,7 +5,7 @@ An HTTP request is one Call; each entry of a batch or transaction is one too, an
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from msgspec import Raw
@@ -13,15 +13,13 @@ from starlette.types import Receive
 
 from gateway.errors import FhirError, Language
 from gateway.fhir.view import PLAIN, Prefer, View, subset, view
+from gateway.parts import Parts
 from gateway.security.audit import Visitor
 from gateway.security.keys import Principal
 from gateway.settings import Facility
 from gateway.store import Version
 from profiles import fhirjson
 from profiles.fhirjson import Resource
-
-if TYPE_CHECKING:
-    from gateway.services import Services
 
 Query = list[tuple[str, str]]
 FORM = "application/x-www-form-urlencoded"
@@ -36,7 +34,7 @@ class Call:
     `receive` brings the body of a route that is `raw`; `compartment` restricts a search to the members of one.
     """
 
-    services: "Services"
+    services: Parts
     facility: Facility
     who: Principal
     lang: Language

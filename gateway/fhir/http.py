@@ -21,8 +21,8 @@ from gateway.fhir.bundles import http_date
 from gateway.fhir.call import Answer, Call, Query
 from gateway.fhir.routes import Address, Route, find
 from gateway.fhir.view import PLAIN, View, prefer, pretty, view
+from gateway.parts import Parts
 from gateway.security.door import allow, remote
-from gateway.services import Services
 from gateway.settings import Facility
 from profiles import fhirjson
 
@@ -40,7 +40,7 @@ class FhirRoots:
     It stands before the framework's router, whose way costs a read half its time.
     """
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
+    def __init__(self, app: ASGIApp, services: Parts) -> None:
         self._app = app
         self._default = FhirRoot(services, services.default, "/fhir")
         self._named = {
@@ -67,7 +67,7 @@ class FhirRoots:
 class FhirRoot:
     """The FHIR API of one facility."""
 
-    def __init__(self, services: Services, facility: Facility, prefix: str) -> None:
+    def __init__(self, services: Parts, facility: Facility, prefix: str) -> None:
         self._services, self._facility, self._prefix = services, facility, prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,13 +8,14 @@ import errno
 import logging
 import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import media
 from gateway.errors import FhirError, HttpError, Language, language
+from gateway.parts import Parts
 from gateway.security.accesslog import AccessLog
 from gateway.security.audit import Visitor
 from gateway.security.deadlines import Deadlines
@@ -23,9 +24,6 @@ from gateway.security.roles import roles
 from gateway.settings import Settings
 from gateway.store import StoreFull, StoreUnavailable
 
-if TYPE_CHECKING:
-    from gateway.services import Services
-
 log = logging.getLogger(__name__)
 
 
@@ -33,7 +31,7 @@ class Door:
     """ASGI application around the whole of the gateway. `services` gives the key ring, the log and the journal, which
     exist once the application has started."""
 
-    def __init__(self, app: ASGIApp, services: "Services") -> None:
+    def __init__(self, app: ASGIApp, services: Parts) -> None:
         self._app, self._services, self._deadlines = app, services, Deadlines()
         self._count, self._prefix = 0, secrets.token_hex(4)
         statements = (f"/{slug}/fhir/metadata" for slug in services.facilities)

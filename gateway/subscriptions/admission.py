@@ -10,6 +10,7 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from gateway.errors import FhirError
+from gateway.parts import Secrets
 from gateway.security.door import allow
 from gateway.security.keys import Principal
 from gateway.settings import Facility
@@ -18,7 +19,6 @@ from gateway.store.search.query import Search
 from gateway.subscriptions import events
 from gateway.subscriptions.endpoint import Allowed, NotAllowed, origin
 from gateway.subscriptions.model import WHERE, read
-from gateway.subscriptions.watch import Secrets
 from profiles.fhirjson import Resource
 
 HIDDEN = "***"

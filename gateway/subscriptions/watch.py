@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from gateway.errors import FhirError
 from gateway.outbox import Planned, plan
 from gateway.outbox.queue import wish
+from gateway.parts import Secrets
 from gateway.settings import Facility, Settings
 from gateway.store import Also, BadParameter, Change, Connection, Store, StoreError, Version
 from gateway.subscriptions import events
@@ -36,8 +37,6 @@ SELECT facility, id, version FROM subscription WHERE status <> 'off' AND facilit
 
 ByType = Mapping[str, Sequence[Wanted]]
 """Observed resource type → who observes it."""
-Secrets = Mapping[str, tuple[str, Mapping[str, str]]]
-"""Subscription id → origin of its endpoint, and its headers with their values."""
 
 
 class Watch:
