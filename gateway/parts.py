@@ -3,6 +3,7 @@
 It is a Protocol, so that the rooms do not import the place where all of them are put together.
 """
 
+from asyncio import Semaphore
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -35,6 +36,8 @@ class Parts(Protocol):
     keys: KeyRing
     journal: Journal
     access_log: AccessLog | None
+    many: Semaphore
+    """Taken while a large transaction is held in memory."""
 
     @property
     def bulk(self) -> Sleeper:
