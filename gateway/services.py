@@ -48,7 +48,7 @@ class Services:
     async def open(self) -> None:
         """Open the store and start the background work. Raises StoreError, and ValueError for a site's own profiles."""
         async with AsyncExitStack() as opened:
-            self._prepare()
+            self.prepare()
             self.store = await Store.open(self.settings)
             opened.push_async_callback(self.store.close)
             self.keys = KeyRing(self.store.connection)
@@ -84,7 +84,8 @@ class Services:
         write that concerns nobody."""
         return self.watch.plans(facility, changes, secrets)
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Make the validators."""
         made: dict[tuple[object, ...], Validator] = {}
         for facility in self.settings.facilities:
             organization = facility.organization_id if facility.satusehat else None

@@ -7,7 +7,8 @@ one resource at a time between requests, and a write that is undone makes the pl
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
@@ -16,7 +17,9 @@ from gateway.outbox.plan import accounts, steps
 from gateway.security import audit
 from gateway.security.audit import Visitor
 from gateway.services import Services
+from gateway.settings import load
 from gateway.store import Change, StoreError, new_id
+from profiles import Validator
 from profiles.fhirjson import Resource
 
 log = logging.getLogger(__name__)
@@ -35,10 +38,11 @@ async def warming(services: Services) -> AsyncIterator[None]:
 
 
 async def _warm(services: Services) -> None:
-    sent = [entry for visit in VISITS for bundle in bundles(visit, SENT) for entry in bundle["entry"]]
-    resources = [entry["resource"] for entry in sent if "resource" in entry]
+    resources = sent()
     try:
-        for validator in dict.fromkeys(map(services.validator, services.facilities.values())):
+        if not all(validator.compiled for validator in _validators(services)):
+            await compile_elsewhere()
+        for validator in _validators(services):
             for resource in resources:
                 validator.validate(resource)
                 await asyncio.sleep(0)
@@ -52,6 +56,26 @@ async def _warm(services: Services) -> None:
         log.warning("the warm-up ended early: %s", error)
 
 
+def sent() -> list[Resource]:
+    """The resources of the shipped visits."""
+    entries = [entry for visit in VISITS for bundle in bundles(visit, SENT) for entry in bundle["entry"]]
+    return [entry["resource"] for entry in entries if "resource" in entry]
+
+
+def _validators(services: Services) -> Iterable[Validator]:
+    return dict.fromkeys(map(services.validator, services.facilities.values()))
+
+
+async def compile_elsewhere() -> None:
+    """Compile what the visits need, in a process of its own: what that takes would stay in this one's memory."""
+    compiling = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway.warm")
+    try:
+        await compiling.wait()
+    finally:
+        if compiling.returncode is None:
+            compiling.kill()
+
+
 class Undone(Exception):
     """Leaves a transaction so that nothing of it is kept."""
 
@@ -63,3 +87,11 @@ async def _write_for_nothing(services: Services, resources: list[Resource]) -> N
             for resource in one_of_each.values():
                 await transaction.write([Change.create(resource, new_id())])
             raise Undone
+
+
+if __name__ == "__main__":
+    compiling = Services(load())
+    compiling.prepare()
+    for validator in _validators(compiling):
+        for resource in sent():
+            validator.validate(resource)

@@ -48,6 +48,11 @@ class Units:
         key = hashlib.sha256(fingerprint() + added).hexdigest()[:24]
         self._folder: Path | None = cache_folder() / key
 
+    @property
+    def kept(self) -> bool:
+        """Whether any of these definitions was ever compiled into the cache."""
+        return self._folder is not None and self._folder.exists()
+
     def load(self, name: str, source: Callable[[], str]) -> CodeType:
         """The code of a unit, from the cache or from its source."""
         found = self._read(name)

@@ -56,7 +56,13 @@ class Validator:
         self._questionnaires = Questionnaires(self.definitions)
         self._extensions = Extensions(self.definitions, strict)
         stands = self._extensions.stands
-        self._engine = Engine(self.definitions, Units(digest), _wordings(added), noted, stands, self._applied, codes)
+        self._units = Units(digest)
+        self._engine = Engine(self.definitions, self._units, _wordings(added), noted, stands, self._applied, codes)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether any process ever compiled these definitions; if not, the first validation takes seconds."""
+        return self._units.kept
 
     def accepts(self, resource: Resource) -> bool:
         """True where the base tier (R4 itself) finds no error. Says nothing else, and is fast."""
