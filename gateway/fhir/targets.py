@@ -10,7 +10,7 @@ from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirjson import Resource
 from profiles.validator import Issue
 from profiles.validator.bundle import Entries
-from profiles.validator.references import is_relative, within
+from profiles.validator.references import Place, is_relative, located, within
 from profiles.validator.wording import messages
 
 MOST = 1000
@@ -22,20 +22,20 @@ async def missing(call: Call, resource: Resource) -> list[Issue]:
     among = visible(call)
     own = f"{resource.get('resourceType')}/{resource.get('id')}"
     entries = Entries(resource)
-    asked: dict[str, list[str]] = {}
-    for text, path in within(resource, str(resource.get("resourceType"))):
+    asked: dict[str, list[Place]] = {}
+    for text, place in within(resource):
         target = text.partition("/_history/")[0]
         kind = target.partition("/")[0]
         seen = kind in RESOURCE_TYPES and (among is None or kind in among)
         if seen and is_relative(target) and target != own and entries.find(text) is None and len(asked) < MOST:
-            asked.setdefault(target, []).append(path)
+            asked.setdefault(target, []).append(place)
     if not asked:
         return []
     stored = await call.services.store.existing(call.facility.slug, list(asked))
-    message = messages()["reference-stored"]
+    message, root = messages()["reference-stored"], str(resource.get("resourceType"))
     return [
-        Issue("warning", message.code, "base", "Reference.reference", path, target, message.wording, {})
-        for target, paths in asked.items()
+        Issue("warning", message.code, "base", "Reference.reference", located(place, root), target, message.wording, {})
+        for target, places in asked.items()
         if target not in stored
-        for path in paths
+        for place in places
     ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from profiles.definitions import BASE
-from profiles.validator.limits import beyond, has_length, has_pattern, has_places
+from profiles.validator.limits import beyond, has_length, has_pattern, has_places, shown_value
 
 Json = dict[str, Any]
 
@@ -38,7 +38,7 @@ def faults(question: Json, v: Any) -> Iterator[tuple[str, Json]]:
         for limit in said(question, BASE + name):
             fault = test(v, limit)
             if fault is not None and fault != "limit-unjudged":
-                yield fault, {"limit": limit}
+                yield fault, {"limit": shown_value(limit)}
     if v.__class__ is dict:
         yield from _listed(question, v)
 

@@ -41,6 +41,8 @@ class Binding(NamedTuple):
     url: str
     codes: frozenset[Coded] | None
     predicate: str | None
+    needed: bool
+    """Whether text alone is too little."""
 
     def choices(self) -> str:
         """The codes to choose from, for a message."""
@@ -56,9 +58,10 @@ class Binding(NamedTuple):
     def test(self, s: Source, type_: str, v: str) -> str | None:
         """The condition that the value of a coded type is in the set; None for a type that bears no code.
 
-        A required binding wants a code; an extensible one is silent where there is only text.
+        A required binding wants a code; an extensible one is silent where there is only text, and so is one that is no
+        more than preferred: its maximum set bounds the codes that are given (as HL7's validator has it).
         """
-        needed = self.strength == "required"
+        needed = self.needed
         if _KINDS.get(type_) == "code":
             return f"{v}.__class__ is not str or {self.code_test(s, v)}"
         if type_ == "Coding":
@@ -77,7 +80,7 @@ class Binding(NamedTuple):
         else:
             rows = ", ".join(f"{system!r}: {_literal(codes)}" for system, codes in self._by_system())
             table = s.constant("{" + rows + "}")
-        return f"is_coded({v}, {kind!r}, {table}, {self.strength == 'required'})"
+        return f"is_coded({v}, {kind!r}, {table}, {self.needed})"
 
     def _by_system(self) -> list[tuple[str, list[str]]]:
         systems: dict[str, list[str]] = {}
@@ -106,7 +109,7 @@ def binding(definitions: Definitions, element: Json) -> Binding | None:
         if extension["url"] == MAX_VALUE_SET:
             widest = _judged(definitions, "required", extension["valueCanonical"])
             if widest is not None:
-                return widest
+                return widest._replace(needed=bound["strength"] != "preferred")
     if bound["strength"] in ("required", "extensible") and "valueSet" in bound:
         return _judged(definitions, bound["strength"], bound["valueSet"])
     return None
@@ -118,7 +121,7 @@ def _judged(definitions: Definitions, strength: str, url: str) -> Binding | None
     predicate = PREDICATES.get(url)
     if not codes and predicate is None:
         return None
-    return Binding(strength, url, codes or None, predicate)
+    return Binding(strength, url, codes or None, predicate, strength == "required")
 
 
 def _literal(codes: Iterable[str]) -> str:

@@ -267,7 +267,8 @@ class Fast:
         with s.block(f"for q in {v}.get('coding', ()):"):  # cheaper than `any` of a generator
             s.line(f"if {bound.coding_test(s, 'q')}: break")
         with s.block("else:"):
-            s.line("return False" if bound.strength == "required" else f"if 'coding' in {v}: c.doubtful = True")
+            fault = "return False" if bound.strength == "required" else "c.doubtful = True"
+            s.line(fault if bound.needed else f"if 'coding' in {v}: {fault}")
 
     # ------------------------------------------------------------------ rules
 

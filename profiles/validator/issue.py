@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
-from profiles.fhirjson import Resource
+from profiles.fhirjson import Resource, encode
 
 Severity = Literal["fatal", "error", "warning", "information"]
 Tier = Literal["base", "profile", "satusehat", "vclaim"]
@@ -60,8 +60,8 @@ class Issue(NamedTuple):
 
 
 def shown(value: Any, limit: int = 80) -> str:
-    """A value as it may stand in a sentence: short, on one line."""
-    text = value if isinstance(value, str) else repr(value)
+    """A value as it may stand in a sentence: a text as it is, anything else as JSON; short, on one line."""
+    text = value if isinstance(value, str) else encode(value).decode()
     text = " ".join(text[: 4 * limit].split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from profiles.fhirjson import Resource
 from profiles.validator import references
+from profiles.validator.references import Place
 
 Json = dict[str, Any]
 
@@ -77,31 +78,36 @@ def findings(rows: list[Any], type_: str) -> Iterator[Finding]:
     named = {entry.name: entry for entry in held}
     for entry in held:
         base = entry.base
-        for text, at in references.within(entry.resource, ""):
-            yield from _reference(text, at, entry, base, type_, places, named)
+        for text, place in references.within(entry.resource):
+            yield from _reference(text, place, entry, base, type_, places, named)
     if type_ in FIRST and held and held[0].number == 0:
         yield from _unreached(held, places, type_)
 
 
 def _reference(
-    text: str, at: str, entry: _Entry, base: str, type_: str, places: dict[str, list[_Entry]], named: dict[str, _Entry]
-) -> Iterator[Finding]:
+    text: str, place: Place, entry: _Entry, base: str, type_: str, places: dict[str, list[_Entry]],
+    named: dict[str, _Entry],
+) -> Iterator[Finding]:  # fmt: skip
     if text[:1] == "#":
         return
     target, _, version = _absolute(text, base).partition(_HISTORY)
-    there, place = places.get(target, ()), f".entry[{entry.number}].resource{at}"
-    if type_ not in FIRST:
-        if not there and text.startswith("urn:"):
-            yield Finding("reference-entry", place, "bundle-reference", text, None, "warning")
-    elif not there:
-        if text.startswith("urn:") or (entry.number == 0 and HELD[type_].fullmatch(_INDEX.sub("", at))):
+    there = places.get(target, ())
+    key, facts = "", None
+    if not there:
+        if text.startswith("urn:") or (type_ in FIRST and entry.number == 0 and _is_held(place, type_)):
             near = named.get(text.partition(_HISTORY)[0])
-            key = "reference-entry" if near is None else "reference-fullurl"
-            yield Finding(key, place, "bundle-reference", text, {"url": near.url} if near else None)
-    elif version and all(each.version != version for each in there):
-        yield Finding("reference-version", place, "bundle-reference", text)
-    elif not version and len(there) > 1:
-        yield Finding("reference-ambiguous", place, "bundle-reference", text)
+            key, facts = ("reference-fullurl", {"url": near.url}) if near else ("reference-entry", None)
+    elif type_ in FIRST and version and all(each.version != version for each in there):
+        key = "reference-version"
+    elif type_ in FIRST and not version and len(there) > 1:
+        key = "reference-ambiguous"
+    if key:
+        at = references.located(place, f".entry[{entry.number}].resource")
+        yield Finding(key, at, "bundle-reference", text, facts, "error" if type_ in FIRST else "warning")
+
+
+def _is_held(place: Place, type_: str) -> bool:
+    return HELD[type_].fullmatch(_INDEX.sub("", references.located(place, ""))) is not None
 
 
 def _absolute(text: str, base: str) -> str:

@@ -49,9 +49,21 @@ class Questionnaires:
         if canonical.__class__ is not str:
             return
         found = self._find(str(canonical), c)
-        if found is not None:
+        if found is None:
+            self._kind(str(canonical).partition("|")[0], path, c)
+        else:
             complete = response.get("status") not in UNFINISHED
             _Walk(self._definitions, found, response, complete, c).items(_rows(found, "item"), response, path)
+
+    def _kind(self, url: str, path: str, c: Context) -> None:
+        """Say where the url is known to be that of something else."""
+        known = self._definitions
+        finds = (known.value_set_definition, known.code_system, known.structure)
+        kinds = ("ValueSet", "CodeSystem", "StructureDefinition")
+        for kind, find in zip(kinds, finds, strict=True):
+            if ":" in url and find(url) is not None:
+                facts = {"found": kind, "allowed": "Questionnaire"}
+                c.bad("reference-type", f"{path}.questionnaire", "QuestionnaireResponse.questionnaire", url, facts)
 
     def _find(self, canonical: str, c: Context) -> Resource | None:
         """The questionnaire of a canonical url, in the version that it names; None where that is not known."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirjson import Resource
+from profiles.fhirpath.model import type_of_resource
 
 Json = dict[str, Any]
 
@@ -123,18 +124,40 @@ def are_contained(resource: Resource) -> bool:
     return not unused(resource) and not repeated(resource)
 
 
-def within(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Every literal reference in a JSON value with the path of its Reference."""
-    stack = [(value, path)]
+Place = tuple["Place | None", str, int, Json]
+"""An object within another: (the place of that one or None, its key there, its index in a list or -1, itself)."""
+
+
+def within(resource: Resource) -> Iterator[tuple[str, Place]]:
+    """Every literal reference in a resource, with the place of its Reference."""
+    stack: list[Place] = [(None, "", -1, resource)]
     while stack:
-        item, at = stack.pop()
-        if item.__class__ is dict:
-            text = item.get("reference")
-            if text.__class__ is str:
-                yield text, at + ".reference"
-            stack.extend((inner, f"{at}.{key}") for key, inner in item.items() if inner.__class__ in (dict, list))
-        else:
-            stack.extend((inner, f"{at}[{n}]") for n, inner in enumerate(item) if inner.__class__ in (dict, list))
+        place = stack.pop()
+        for key, inner in place[3].items():
+            if inner.__class__ is dict:
+                stack.append((place, key, -1, inner))
+            elif inner.__class__ is list:
+                stack.extend([(place, key, n, item) for n, item in enumerate(inner) if item.__class__ is dict])
+        text = place[3].get("reference")
+        if text.__class__ is str:
+            yield text, place
+
+
+def located(place: Place, path: str) -> str:
+    """The FHIRPath of the literal reference at a place in the resource that stands at `path`."""
+    steps: list[Place] = []
+    parent: Place | None = place
+    while parent is not None:
+        steps.append(parent)
+        parent = parent[0]
+    owner = type_of_resource(steps.pop()[3])
+    for _, key, index, value in reversed(steps):
+        element = owner.key_elements.get(key) if owner else None
+        own = next((t for name, t in element.keys if name == key), None) if element else None
+        step = f"{element.name}.ofType({own.name})" if element and element.choice and own else key
+        path += f".{step}" if index < 0 else f".{step}[{index}]"
+        owner = type_of_resource(value) or own
+    return f"{path}.reference"
 
 
 def strings(value: Any) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from profiles.definitions import Definitions
 from profiles.fhirjson import Resource
 from profiles.validator.codes import Codes
-from profiles.validator.issue import Issue, Severity, Tier
+from profiles.validator.issue import Issue, Severity, Tier, shown
 from profiles.validator.narrative import fault, is_forgivable
 from profiles.validator.primitives import EXAMPLES, MAX_STRING, is_harmless, satisfies
 from profiles.validator.wording import Message, messages
@@ -172,7 +172,10 @@ def _kind(v: Any) -> str:
 def _as(v: Any, wants: str) -> dict[str, str]:
     """What to write instead of a value of the wrong JSON type."""
     if wants == "string" and v.__class__ is not dict:
-        return {"fix_json_id": f'Tulis dengan tanda kutip: "{v}"', "fix_json_en": f'Write it in quotes: "{v}"'}
+        return {
+            "fix_json_id": f'Tulis dengan tanda kutip: "{shown(v)}"',
+            "fix_json_en": f'Write it in quotes: "{shown(v)}"',
+        }
     if v.__class__ is str:
         return {
             "fix_json_id": f"Tulis tanpa tanda kutip: {v[:40]}",

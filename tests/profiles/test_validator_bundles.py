@@ -144,3 +144,13 @@ def test_a_restful_fullurl_agrees_with_the_id(type_: str, id_: str | None, good:
     request = {"request": {"method": "POST", "url": "Patient"}} if type_ == "transaction" else {}
     bundle = {"resourceType": "Bundle", "type": type_, "entry": [{**entry(SERVER + "Patient/p", resource), **request}]}
     assert {rule for _, rule, _ in found(bundle)} == (set() if good else {"bundle-fullurl"})
+
+
+def test_a_choice_in_the_path_of_a_reference_is_written_as_fhirpath() -> None:
+    requested = {"resourceType": "MedicationRequest", "status": "active", "intent": "order",
+                 "medicationReference": {"reference": urn(8)}, "subject": {"reference": urn(2)}}  # fmt: skip
+    rows = [{**entry(url, each), "request": {"method": "POST", "url": each["resourceType"]}}
+            for url, each in ((urn(1), requested), (urn(2), PATIENT))]  # fmt: skip
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": rows}
+    path = "entry[0].resource.medication.ofType(Reference).reference"
+    assert found(bundle) == {("warning", "bundle-reference", path)}

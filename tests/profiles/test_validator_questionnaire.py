@@ -25,7 +25,7 @@ QUESTIONNAIRE: Json = {
         {"linkId": "3", "type": "display"},
     ],
 }  # fmt: skip
-VALIDATOR = Validator([QUESTIONNAIRE])
+R4, VALIDATOR = Validator(), Validator([QUESTIONNAIRE])
 YES, NO = CODES
 
 
@@ -130,3 +130,9 @@ def test_a_questionnaire_counts_in_the_version_that_is_named() -> None:
 def test_another_text_than_the_questions_is_a_warning() -> None:
     issues = Validator([asking("integer")]).validate(response({**answered("1", {"valueInteger": 1}), "text": "Dua"}))
     assert [(i.severity, i.path) for i in issues] == [("warning", "QuestionnaireResponse.item[0].text")]
+
+
+def test_the_url_of_a_value_set_is_none_of_a_questionnaire() -> None:
+    issues = R4.validate(response(questionnaire="http://hl7.org/fhir/ValueSet/administrative-gender"))
+    rule = "QuestionnaireResponse.questionnaire"
+    assert ("error", rule, rule) in {(i.severity, i.rule, i.path) for i in issues}

@@ -1,5 +1,6 @@
 """Values that R4 forbids or advises against although each is well formed by itself: an error or a warning, and why."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -109,3 +110,34 @@ def test_texts_are_judged_anew_where_the_tags_are_those_of_before(text: str, goo
     for each in (plain, shell):
         assert found(narrative(each.format("satu", "dua"))) == []
         assert (found(narrative(each.format("satu", text))) == []) is good
+
+
+@pytest.mark.parametrize(
+    ("element", "shows"),
+    [
+        ({"multipleBirthInteger": Decimal("1.50")}, "'1.50'"),
+        ({"birthDate": Decimal("1990.0")}, '"1990.0"'),
+        ({"name": [{"family": True}]}, '"true"'),
+    ],
+)
+def test_values_are_shown_as_they_stand_in_json(element: Json, shows: str) -> None:
+    (issue,) = Validator().validate(patient(**element))
+    for lang in ("id", "en"):
+        said = issue.text(lang) + issue.fix(lang)
+        assert shows in said
+        assert "Decimal" not in said
+        assert "True" not in said
+
+
+@pytest.mark.parametrize(
+    ("language", "good"),
+    [
+        ({"text": "Bahasa Bugis"}, True),
+        ({"coding": [{"system": "urn:ietf:bcp:47", "code": "bug"}]}, True),
+        ({"coding": [{"system": "urn:ietf:bcp:47", "code": "Bahasa Bugis"}], "text": "Bahasa Bugis"}, False),
+    ],
+)
+def test_a_maximum_value_set_of_a_preferred_binding_bounds_codes_and_asks_for_none(language: Json, good: bool) -> None:
+    resource = patient(communication=[{"language": language}])
+    expected = ("error", "Patient.communication.language", "Patient.communication[0].language")
+    assert found(resource) == ([] if good else [expected])
