@@ -1,13 +1,16 @@
 """A transaction: all entries or none. Source: https://hl7.org/fhir/R4/http.html#trules
 
 Conditions are settled first (under the locks of conditional.py), so that every entry knows what it writes; then links
-between entries are rewritten, every resource is judged, and one commit keeps all. Reads see the result.
+between entries are rewritten, every resource is judged, and one commit keeps all. Reads come last and see the result;
+one that is refused undoes all, as any entry does.
 """
 
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any
 
 from gateway.errors import FhirError, HttpError, InEntry, Rejected
 from gateway.fhir import batch, entries
@@ -18,7 +21,7 @@ from gateway.fhir.links import Links
 from gateway.fhir.patch import before, patched, read_patch
 from gateway.fhir.references import references
 from gateway.fhir.writing import commit, entry_findings, expected, judge, shown
-from gateway.store import NEW, Change, Transaction, Version, new_id
+from gateway.store import NEW, Change, Store, Transaction, Version, new_id
 from profiles.definitions import RESOURCE_TYPES
 from profiles.fhirjson import Resource
 from profiles.validator import Issue
@@ -51,24 +54,19 @@ class Step:
 async def transaction(call: Call, bundle: Resource) -> Answer:
     """Do every entry or none, and answer in the order of the entries."""
     read = [_fitting(entries.read(call, index, row)) for index, row in enumerate(entries.checked(call, bundle))]
+    reads = [entry for entry in read if not entry.writes]
     steps: list[Step] = []
 
-    async def act() -> dict[str, Version]:
+    async def act() -> tuple[dict[str, Version], dict[int, Any]]:
         steps[:] = [_step(entry) for entry in read if entry.writes]
-        return await _write(call, steps)
+        return await _act(call, steps, reads)
 
     try:
         async with call.services.many if len(read) >= MANY else nullcontext():
-            versions = await until_quiet(act, sure=False)
+            versions, rows = await until_quiet(act, sure=False)
     except FhirError as error:
         raise _of_entry(error, steps) from None
-    rows = {step.entry.index: batch.response(step.entry, _answer(call, step, versions)) for step in reversed(steps)}
-    for entry in read:
-        if not entry.writes:
-            try:
-                rows[entry.index] = batch.response(entry, await entry.route.handler(entry.call))
-            except Exception as error:
-                rows[entry.index] = batch.refused(call, error)
+    rows |= {step.entry.index: batch.response(step.entry, _answer(call, step, versions)) for step in reversed(steps)}
     answer: Resource = {"resourceType": "Bundle", "type": "transaction-response"}
     return Answer(200, resource={**answer, "entry": [rows[index] for index in sorted(rows)]} if rows else answer)
 
@@ -106,17 +104,30 @@ def _of_entry(error: FhirError, steps: list[Step]) -> HttpError:
     return error
 
 
-async def _write(call: Call, steps: list[Step]) -> dict[str, Version]:
+async def _act(call: Call, steps: list[Step], reads: list[Entry]) -> tuple[dict[str, Version], dict[int, Any]]:
+    """Do the steps, then the reads; the versions by reference, and the answers to the reads by entry."""
     references = _conditional_references(steps)
     asked = {step.condition for step in steps if step.condition is not None} | set(references.values())
-    if not asked and all(step.entry.call.method != "PATCH" for step in steps):
-        return await _settle_and_commit(call, steps, references, None)
+    if not asked and not reads and all(step.entry.call.method != "PATCH" for step in steps):
+        return await _settle_and_commit(call, steps, references, None), {}
     single = {step.condition for step in steps if step.entry.call.method != "DELETE"} | set(references.values())
     try:
         async with exclusively(call, asked, asked - single if call.facility.delete_many else ()) as matched:
-            return await _settle_and_commit(call, steps, references, matched)
+            versions = await _settle_and_commit(call, steps, references, matched)
+            seen = matched.transaction.seen()
+            return versions, {entry.index: await _answer_to(entry, seen) for entry in reads}
     except TooManyMatches as many:
         raise _ambiguous(many, steps, references) from None
+
+
+async def _answer_to(entry: Entry, seen: Store) -> dict[str, Any]:
+    """The answer to a read of what the transaction has written. Raises InEntry."""
+    services = copy(entry.call.services)
+    services.store = seen
+    try:
+        return batch.response(entry, await entry.route.handler(replace(entry.call, services=services)))
+    except HttpError as error:
+        raise InEntry(error, entry.index) from None
 
 
 def _ambiguous(many: TooManyMatches, steps: list[Step], references: dict[str, Criteria]) -> InEntry:

@@ -99,6 +99,21 @@ class Pool:
                 return
 
 
+class Lent(Pool):
+    """One connection that somebody holds, lent on to those who read what its transaction has written, one at a time."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__("", 0)
+        self._lent = connection
+
+    async def borrow(self) -> Connection:
+        """The connection."""
+        return self._lent
+
+    def give_back(self, connection: Connection) -> None:
+        """It stays with who holds it."""
+
+
 class Loan(AbstractAsyncContextManager[Connection, None]):
     """A connection for as long as a block lasts; a class, for a generator in its place costs every read more."""
 

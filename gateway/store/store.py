@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from copy import copy
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +22,7 @@ from .indexing import Indexer
 from .keys import Keys
 from .migrate import current, head, migrate
 from .model import ALWAYS, NEW, Also, Audits, Change, Connection, Judged, Page, Query, Remote, Version, When
-from .pool import Pool, connect, translated
+from .pool import Lent, Pool, connect, translated
 from .reindex import Progress, Site
 from .retry import ATTEMPTS, step_aside
 from .rows import VALIDATION, VERSIONS, Batch
@@ -435,6 +436,13 @@ class Transaction:
         """As `Store.search`, this transaction's own writes included."""
         search = parse(type, query, self._store._site.searched(self._place), among)
         return await self._store._search(self.connection, self._place, [search], None, among)
+
+    def seen(self) -> Store:
+        """The store as this transaction sees it, its own writes included: to read, one thing after the other."""
+        seen = copy(self._store)
+        seen._pool = seen._planned = Lent(self.connection)
+        seen._reads = Reads(seen._pool.connection, self._store.settings.request_timeout_s)
+        return seen
 
     async def record(self, destination: str, pairs: Iterable[Remote]) -> None:
         """As `Store.record`."""
