@@ -130,6 +130,7 @@ class Bare:
                 keys[row[0]], ids[row[4]] = str(await self.keys.draw(connection)), new_id()
             batch.rows = {**like.rows, VALIDATION: [(keys[key], *rest) for key, *rest in like.rows[VALIDATION]]}
             batch.rows[VERSIONS] = [(keys[row[0]], *row[1:4], ids[row[4]], *row[5:]) for row in like.rows[VERSIONS]]
+            batch.index = [(keys[key], *rest) for key, *rest in like.index]
             batch.blocks = [(keys[key], *rest) for key, *rest in like.blocks]
             await batch.write(connection)
         finally:

@@ -104,12 +104,18 @@ CONTACTS = frozenset({"phone", "fax", "email", "pager", "url", "sms", "other"})
 
 
 def _coding(tails: list[Tail], coding: dict[str, Any]) -> None:
-    system, code = coding.get("system"), coding.get("code")
+    tails += _coded(coding.get("system"), coding.get("code"), coding.get("display") or coding.get("text"))
+
+
+@lru_cache(2048)
+def _coded(system: str | None, code: str | None, text: str | None) -> list[Tail]:
+    tails: list[Tail] = []
     if system:
         tails.append(("token_index", False, (system_cell(system), code_of(system, code) if code else "")))
     elif code:
         tails.append(("token_index", False, (NO_SYSTEM, code_of("", code))))
-    _text(tails, coding.get("display") or coding.get("text"))
+    _text(tails, text)
+    return tails
 
 
 def _identifier(tails: list[Tail], identifier: dict[str, Any]) -> None:

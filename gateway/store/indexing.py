@@ -14,7 +14,7 @@ from .facilities import Place
 from .index import SearchIndex
 from .keys import Keys
 from .model import Connection
-from .rows import CONTAINED, Batch, Row, block
+from .rows import CONTAINED, Batch, Row
 
 TARGET_TYPE, TARGET_ID = 2, 3
 """Where a row of `reference_index` holds its target."""
@@ -46,7 +46,7 @@ class Indexer:
             for rows in found.values():
                 led = (_led(row, targets) for row in rows.get("reference_index", ()))
                 rows["reference_index"] = [row for row in led if row is not None]
-        batch.blocks += [(whose, number, block(rows)) for whose, rows in found.items()]
+        batch.index += [(whose, number, rows) for whose, rows in found.items()]
 
 
 def _led(row: Row, targets: dict[str, tuple[str, str, str]]) -> Row | None:

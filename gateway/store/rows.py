@@ -84,10 +84,11 @@ NULL = "NULL"
 
 @dataclass(slots=True)
 class Batch:
-    """Everything that one commit writes. `blocks` are the index rows of each resource below its key and facility,
-    `forget` the keys of resources that were there before and of what they contained."""
+    """Everything that one commit writes. `index` and `blocks` are the index rows of each resource below its key and
+    facility, `forget` the keys of resources that were there before and of what they contained."""
 
     rows: Rows = field(default_factory=lambda: {table: [] for table in KEPT})
+    index: list[tuple[str, str, Rows]] = field(default_factory=list)
     blocks: list[tuple[str, str, Block]] = field(default_factory=list)
     forget: list[str] = field(default_factory=list)
 
@@ -98,6 +99,7 @@ class Batch:
         for batch in batches:
             for table, rows in batch.rows.items():
                 whole.rows[table] += rows
+            whole.index += batch.index
             whole.blocks += batch.blocks
             whole.forget += batch.forget
         return whole
@@ -105,12 +107,12 @@ class Batch:
     @property
     def large(self) -> bool:
         """It commits alone."""
-        return sum(count for _, _, block in self.blocks for count, _ in block.values()) >= LARGE
+        return sum(len(rows) for _, _, found in self.index for rows in found.values()) >= LARGE
 
     @property
     def empty(self) -> bool:
         """Nothing is to be written."""
-        return not (self.blocks or any(self.rows.values()))
+        return not (self.index or any(self.rows.values()))
 
     async def write(
         self, connection: Connection, also: Callable[[int], str] | None = None, more: Sequence[Any] = ()
@@ -136,13 +138,17 @@ class Batch:
         if table in self.rows:
             whole = zip(JOINS[table], zip(*self.rows[table], strict=True), strict=False)
             return [_array([join(column)]) if join else column for join, column in whole]
-        found = [(key, facility, block[table]) for key, facility, block in self.blocks if table in block]
-        if not found:
+        found = [(key, facility, rows) for key, facility, index in self.index if (rows := index.get(table))]
+        blocks = [(key, facility, *block[table]) for key, facility, block in self.blocks if table in block]
+        pieces = [columns for _, _, _, columns in blocks]
+        if found:
+            pieces.append(_joined(table, [row for _, _, rows in found for row in rows]))
+        if not pieces:
             return []
-        keys = _array([",".join([key] * count) for key, _, (count, _) in found])
-        facilities = _array([",".join([facility] * count) for _, facility, (count, _) in found])
-        columns = zip(*(columns for _, _, (_, columns) in found), strict=True)
-        return [keys, facilities, *map(_array, columns)]
+        whose = [block[:3] for block in blocks] + [(key, facility, len(rows)) for key, facility, rows in found]
+        keys = _array([",".join([key] * count) for key, _, count in whose])
+        facilities = _array([",".join([facility] * count) for _, facility, count in whose])
+        return [keys, facilities, *map(_array, zip(*pieces, strict=True))]
 
 
 def _array(cells: Iterable[str]) -> str:
@@ -155,12 +161,12 @@ def _nothing(table: str) -> list[Any]:
 
 def block(rows: Rows) -> Block:
     """Index rows as they travel."""
-    made = {}
-    for table, found in rows.items():
-        if found:
-            columns = zip(JOINS[table][len(OWNER) :], zip(*found, strict=True), strict=True)
-            made[table] = len(found), tuple([join(column) for join, column in columns])
-    return made
+    return {table: (len(found), _joined(table, found)) for table, found in rows.items() if found}
+
+
+def _joined(table: str, rows: Sequence[Row]) -> tuple[str, ...]:
+    columns = zip(JOINS[table][len(OWNER) :], zip(*rows, strict=True), strict=True)
+    return tuple([join(column) for join, column in columns])
 
 
 def quoted(column: Sequence[str | None]) -> str:
