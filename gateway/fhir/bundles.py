@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from gateway.fhir.call import Call, Query
 from gateway.security.audit import instant
-from gateway.store import Version
+from gateway.store import Contained, Version
 from profiles import fhirjson
 from profiles.fhirjson import Resource
 
@@ -96,7 +96,14 @@ def _found(call: Call, versions: Iterable[Version], mode: str) -> Iterator[Raw]:
     whole = not call.view.subset or (mode == "include" and bool(call.view.elements))
     for version in versions:
         content = version.content if whole else fhirjson.encode(call.shown(version.content))
-        yield Raw(b'%s%s,"resource":%s%s' % (begin, fhirjson.encode(version.reference)[1:], content, end))
+        yield Raw(b'%s%s","resource":%s%s' % (begin, _reference(version), content, end))
+
+
+def _reference(version: Version) -> bytes:
+    """Within a JSON string. An id needs no escape; that of a contained resource is what its container says."""
+    if isinstance(version, Contained):
+        return fhirjson.encode(version.reference)[1:-1]
+    return f"{version.type}/{version.id}".encode()
 
 
 def _past(call: Call, version: Version) -> dict[str, Any]:

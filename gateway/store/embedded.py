@@ -21,7 +21,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,12 +38,13 @@ USER = "gapura"
 LONGEST_SOCKET_PATH = 100
 PATIENCE_S = 60.0
 LEAST_FREE_BYTES = 256 * 1024 * 1024
+LEAST_BUFFERS_MB, MOST_BUFFERS_MB = 128, 2048
+CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 SERVER_SETTINGS = {
     "listen_addresses": "",
     "port": str(PORT),
     "max_connections": "100",
-    "shared_buffers": "128MB",
     "synchronous_commit": "on",
     "wal_init_zero": "off",
     "min_wal_size": "2GB",
@@ -175,6 +176,7 @@ class EmbeddedServer:
 
     def _launch(self) -> None:
         settings = {**SERVER_SETTINGS, "unix_socket_directories": str(self._sockets), "unix_socket_permissions": "0700"}
+        settings["shared_buffers"] = f"{_buffers_mb()}MB"
         options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
         self._run("pg_ctl", "start", "-D", str(self.data), "-l", str(self.data / "log"), "-w", "-s", "-o", options)
         self._create_database()
@@ -216,6 +218,16 @@ class EmbeddedServer:
             said += "\n" + "\n".join(server_log.read_text("utf-8", "replace").splitlines()[-10:])
         kind = StoreFull if "No space left on device" in said else StoreUnavailable
         return kind(f"{program} of the embedded PostgreSQL failed in {self.data}: {said.strip()}")
+
+
+def _buffers_mb() -> int:
+    """Memory for pages that PostgreSQL keeps itself: an eighth of what there is (or of what a container may use), so
+    that what is asked often stays there when the store has outgrown it."""
+    limits = [psutil.virtual_memory().total]
+    for limit in CGROUP_LIMITS:
+        with suppress(OSError, ValueError):  # "max": none
+            limits.append(int(limit.read_text()))
+    return min(max(min(limits) >> 23, LEAST_BUFFERS_MB), MOST_BUFFERS_MB)
 
 
 def binaries() -> Path:

@@ -85,7 +85,8 @@ async def run(
     shown = rows[:count][::-1] if search.backwards else rows[:count]
     several = mixed(searches)
     before, behind = _around(search, shown, len(rows) > count, len(kinds))
-    found = [_found(place, row, several) for row in shown]
+    slug = place.slug
+    found = [_found(slug, row) for row in shown] if several else [version_of(slug, row) for row in shown]
     if not search.includes and not search.revincludes:
         return Page(found, next=behind, total=counted, previous=before)
     matches = [(row["key"], row["kind"] if several else search.type) for row in shown]
@@ -97,16 +98,19 @@ def _around(search: Search, shown: Sequence[Any], more: bool, keys: int) -> tupl
     """The cursors of the pages before and behind the rows shown, of which there are `more` in the direction asked."""
     if not shown:
         return None, None
-    first, last = (str(Cursor(tuple(row)[-keys:])) for row in (shown[0], shown[-1]))
     before = more if search.backwards else search.cursor is not None
-    return BACK + first if before else None, last if more or search.backwards else None
+    behind = more or search.backwards
+    return BACK + _cursor(shown[0], keys) if before else None, _cursor(shown[-1], keys) if behind else None
 
 
-def _found(place: Place, row: Any, several: bool) -> Version:
+def _cursor(row: Any, keys: int) -> str:
+    return str(Cursor(tuple(row)[-keys:]))
+
+
+def _found(facility: str, row: Any) -> Version:
     """The resource of a row, or the one that is contained in it."""
-    version = version_of(place.slug, row)
-    part = row["part"] if several else None
-    return version if part is None else Contained.of(version, part)
+    version = version_of(facility, row)
+    return version if row["part"] is None else Contained.of(version, row["part"])
 
 
 def _number(answer: Any) -> int:
