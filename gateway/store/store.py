@@ -1,5 +1,6 @@
 """One store per process: the door to everything in this package."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from copy import copy
@@ -38,6 +39,8 @@ from .write import Committer, Head, Heads, heads, new_id, plan, validation_row, 
 CONNECTIONS = 16
 SEARCHES = 8
 """Connections for searches that are planned anew each time."""
+PIECE = 50
+"""Changes of a large write that PostgreSQL gets at once."""
 RESTORE = """
 update resource set deleted = false where facility = $1 and type = $2 and id = any($3::text[]) returning key, id"""
 IDENTITIES = frozenset({"resource_identity", "resource_version_identity", "validation_identity"})
@@ -139,17 +142,58 @@ class Store:
     async def _plan(
         self, connection: Connection, place: Place, changes: Sequence[Change], known: Heads, audits: Audits | None
     ) -> tuple[list[Version], Batch]:
+        batch = Batch()
+        versions, planned = await self._planned_in(batch, connection, place, changes, known, audits)
+        for change, version in planned:
+            old = known.get((change.type, change.id))
+            await self._add(connection, place, batch, change, version, old, self._keys)
+        return versions, batch
+
+    async def _planned_in(
+        self,
+        batch: Batch,
+        connection: Connection,
+        place: Place,
+        changes: Sequence[Change],
+        known: Heads,
+        audits: Audits | None,
+    ) -> tuple[list[Version], list[tuple[Change, Version]]]:
+        """The versions of the changes, and all that is to be added to the batch, in which filled forms are already."""
         planned = plan(place.slug, changes, known)
         versions = [version for _, version in planned]
         await self._site.fresh(connection)
-        batch = Batch()
         if audits:
             events = audits(versions)
             resources = [await self._fill(connection, place, batch, event) for event in events]
             planned += plan(place.slug, [Change.create(event, new_id()) for event in resources if event], {})
-        for change, version in planned:
-            await self._add(connection, place, batch, change, version, known.get((change.type, change.id)))
-        return versions, batch
+        return versions, planned
+
+    async def _write_in_pieces(
+        self, connection: Connection, place: Place, changes: Sequence[Change], known: Heads, audits: Audits | None
+    ) -> list[Version]:
+        """Write many changes within the caller's transaction: while PostgreSQL writes some, the rows of the next are
+        made."""
+        batch = Batch()
+        versions, planned = await self._planned_in(batch, connection, place, changes, known, audits)
+        inside = sum(len(change.resource.get("contained", ())) for change, _ in planned if change.resource)
+        keys = await self._keys.some(connection, len(planned) + inside)
+        writing: asyncio.Task[None] | None = None
+        try:
+            for start in range(0, len(planned), PIECE):
+                for change, version in planned[start : start + PIECE]:
+                    old = known.get((change.type, change.id))
+                    await self._add(connection, place, batch, change, version, old, keys)
+                if writing:
+                    await writing
+                writing, batch = asyncio.create_task(batch.write(connection)), Batch()
+                await asyncio.sleep(0)  # the statement is on its way
+            if writing:
+                await writing
+        finally:
+            if writing and not writing.done():
+                writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
+        return versions
 
     async def _fill(
         self, connection: Connection, place: Place, batch: Batch, event: Resource | Filled
@@ -167,15 +211,22 @@ class Store:
         return None
 
     async def _add(
-        self, connection: Connection, place: Place, batch: Batch, change: Change, version: Version, old: Head | None
+        self,
+        connection: Connection,
+        place: Place,
+        batch: Batch,
+        change: Change,
+        version: Version,
+        old: Head | None,
+        keys: Keys,
     ) -> None:
-        key = str(old.key if old else await self._keys.draw(connection))
+        key = str(old.key if old else await keys.draw(connection))
         number = str(place.number)
         batch.rows[VERSIONS].append(version_row(key, number, version))
         if old:
             batch.forget += (key, *map(str, old.inside))
         if change.resource is not None:
-            indexer = Indexer(place, self._index, self._site.written(place), self._keys)
+            indexer = Indexer(place, self._index, self._site.written(place), keys)
             await indexer.add(change.resource, change.id, key, batch, connection)
         if change.judgement:
             batch.rows[VALIDATION].append(validation_row(key, number, version, change.judgement))
@@ -427,8 +478,10 @@ class Transaction:
     async def write(self, changes: Sequence[Change], *, audits: Audits | None = None) -> list[Version]:
         """As `Store.write`; kept when the transaction ends well."""
         known = await heads(self.connection, self._place.number, changes, sure=True)
-        versions, batch = await self._store._plan(self.connection, self._place, changes, known, audits)
         with collisions(changes):
+            if len(changes) > PIECE:
+                return await self._store._write_in_pieces(self.connection, self._place, changes, known, audits)
+            versions, batch = await self._store._plan(self.connection, self._place, changes, known, audits)
             await batch.write(self.connection)
         return versions
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+import asyncpg
 import pytest
 
 from gateway.store import (
@@ -162,6 +163,40 @@ async def test_concurrent_creates_share_commits_and_one_that_fails_fails_alone(s
     )
     assert [type(e) for e in ended if isinstance(e, Exception)] == [VersionConflict]
     assert len((await store.history(HERE, "Patient", count=100)).matches) == 21
+
+
+async def test_many_changes_of_a_transaction_are_kept_whole_or_not_at_all(store: Store) -> None:
+    taken = await created(store, patient())
+    inside = {"resourceType": "Patient", "contained": [{"resourceType": "Organization", "id": "o", "name": "Melati"}]}
+    many = [Change.create(inside | {"managingOrganization": {"reference": "#o"}}, new_id()) for _ in range(130)]
+    for place in (0, 60, 130):
+        bad = [*many[:place], Change.create(patient(), taken.id), *many[place:]]
+        with pytest.raises(VersionConflict):
+            async with store.transaction(HERE) as transaction:
+                await transaction.write(bad)
+    async with store.transaction(HERE) as transaction:
+        versions = await transaction.write([*many, Change.update(patient("Sari"), taken.id)])
+        found = await transaction.search("Patient", [("organization.name", "melati"), ("_count", "200")])
+    assert len(found.matches) == 130
+    assert [v.reference for v in versions] == [*(c.reference for c in many), taken.reference]
+    assert len((await store.history(HERE, "Patient", count=500)).matches) == 132
+
+
+@pytest.mark.parametrize("place", [0, 60, 129])
+async def test_many_changes_that_fail_under_way_leave_nothing(store: Store, place: int) -> None:
+    async with store.connection() as connection:
+        await connection.execute(REFUSED)
+    many = [Change.create(patient(), "ditolak" if n == place else new_id()) for n in range(130)]
+    with pytest.raises(asyncpg.RaiseError):
+        async with store.transaction(HERE) as transaction:
+            await transaction.write(many)
+    assert not (await store.history(HERE, "Patient", count=500)).matches
+    await created(store, patient())
+
+
+REFUSED = """
+create function refused() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
+create trigger refused before insert on resource for each row when (new.id = 'ditolak') execute function refused()"""
 
 
 async def test_what_is_inserted_with_a_write_is_kept_with_it_and_only_then(store: Store) -> None:
