@@ -20,6 +20,8 @@ DEEPEST = 5
 """Links of one chain."""
 MOST_PARAMETERS = 100
 """Parameters of one search: the time that PostgreSQL plans a statement grows with their square and more."""
+MOST_BESIDE = 500
+"""Inclusions, mainly: the types that refer to a Patient do so in half as many ways."""
 MOST_SORTED = 10
 TOTALS = ("none", "estimate", "accurate")
 CONTAINED = ("false", "true", "both")
@@ -42,8 +44,11 @@ def _parsed(type: str, query: Query, catalogue: Catalogue, among: frozenset[str]
     if type not in definitions.RESOURCE_TYPES:
         raise BadParameter(type, "is not a resource type of R4")
     scope.see(type)
-    if len(query) > MOST_PARAMETERS:
-        raise BadParameter(query[MOST_PARAMETERS][0], f"is one parameter more than the {MOST_PARAMETERS} of a search")
+    beside = [name for name, _ in query if name.partition(":")[0] in RESULT]
+    asked = [name for name, _ in query if name.partition(":")[0] not in RESULT]
+    for names, most in ((asked, MOST_PARAMETERS), (beside, MOST_BESIDE)):
+        if len(names) > most:
+            raise BadParameter(names[most], f"is one more than the {most} of a search")
     conditions: list[Condition] = []
     results: dict[str, list[tuple[str, str]]] = {name: [] for name in RESULT}
     for name, value in query:
