@@ -96,15 +96,13 @@ _TAG = re.compile(
 )
 _START = f'<div xmlns="{_XHTML}"'
 _ATTRIBUTE = re.compile(r"([\w.:-]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
-_RUN = re.compile(r">\s*+[^<\s&\x00-\x1f][^<&\x00-\x08\x0b\x0c\x0e-\x1f]*+<")
-_ANY_RUN = re.compile(r">\s*+[^<\s][^<]*+<")
+_RUN = re.compile(r">\s*+[^<\s][^<]*+<")
 _TAGS = re.compile(r"<([^<>]*+)>").findall
 _SIMPLE = {name: "/" + name for name in ELEMENTS}
 _CONTENT = re.compile(r">\s*+[^<\s]").search
 _BARE = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
 _ENTITY = re.compile(r"&[A-Za-z][A-Za-z0-9]{1,31};").match
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_SPECIAL = re.compile(r"[&\x00-\x08\x0b\x0c\x0e-\x1f]").search
 
 
 def is_narrative(v: Any) -> bool:
@@ -122,21 +120,17 @@ def is_forgivable(v: Any) -> bool:
 def is_plain(text: str) -> bool:
     """True for a faultless narrative of simple tags; False says nothing. Several times as fast as `fault`."""
     skeleton = _RUN.sub(">.<", text)
-    if skeleton in _skeletons:
-        return True
-    if _SPECIAL(skeleton):
-        if _BARE.search(text) or _CONTROL.search(text):
+    if skeleton not in _skeletons:
+        if not _is_sound(skeleton):
             return False
-        skeleton = _ANY_RUN.sub(">.<", skeleton)
-        if skeleton in _skeletons:
-            return True
-    if not _is_sound(skeleton):
+        if len(skeleton) <= LONG:
+            if len(_skeletons) >= MANY:
+                _skeletons.clear()
+            _skeletons.add(skeleton)
+    if "&" in text and _BARE.search(text):
         return False
-    if len(skeleton) <= LONG:
-        if len(_skeletons) >= MANY:
-            _skeletons.clear()
-        _skeletons.add(skeleton)
-    return True
+    raw = text.encode("utf-8", "surrogatepass")
+    return raw.translate(_BLANKED) == raw
 
 
 DEEPEST = 100
@@ -144,6 +138,8 @@ DEEPEST = 100
 MANY, LONG = 512, 1024
 """How many narratives' tags are remembered, and of how many characters: one program writes the same again and again."""
 _skeletons: set[str] = set()
+_BLANKED = bytes(32 if n < 32 and n not in b"\t\n\r" else n for n in range(256))
+"""Control characters to spaces."""
 
 
 def _is_sound(text: str) -> bool:
