@@ -35,7 +35,8 @@ from .model import (
 )
 from .reindex import Progress
 from .selection import ANYONE, Selection, Snapshot
-from .store import Store, Transaction
+from .store import Store
+from .transaction import Transaction
 from .write import new_id
 
 __all__ = [

@@ -1,13 +1,10 @@
 """One store per process: the door to everything in this package."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from copy import copy
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
-
-import asyncpg
 
 from gateway.settings import Settings
 from profiles import definitions
@@ -15,7 +12,7 @@ from profiles.fhirjson import Resource
 
 from . import crosswalk, judged, read
 from .database import Database
-from .errors import SchemaMismatch, StoreError, VersionConflict
+from .errors import SchemaMismatch
 from .facilities import Facilities, Place
 from .forms import Filled
 from .index import SearchIndex
@@ -23,7 +20,7 @@ from .indexing import Indexer
 from .keys import Keys
 from .migrate import current, head, migrate
 from .model import ALWAYS, NEW, Also, Audits, Change, Connection, Judged, Page, Query, Remote, Version, When
-from .pool import Lent, Pool, connect, translated
+from .pool import Pool, connect, translated
 from .reindex import Progress, Site
 from .retry import ATTEMPTS, step_aside
 from .rows import VALIDATION, VERSIONS, Batch
@@ -32,18 +29,16 @@ from .search.run import numbers, run
 from .search.syntax import named_types, parse
 from .selection import Selection, Snapshot
 from .together import Reads
+from .transaction import Outrun, Transaction, Undone, collisions
 from .turns import Turns
 from .visit import gather
-from .write import Committer, Head, Heads, heads, new_id, plan, validation_row, version_row
+from .write import PIECE, Committer, Head, Heads, heads, new_id, plan, validation_row, version_row
 
 CONNECTIONS = 16
 SEARCHES = 8
 """Connections for searches that are planned anew each time."""
-PIECE = 50
-"""Changes of a large write that PostgreSQL gets at once."""
 RESTORE = """
 update resource set deleted = false where facility = $1 and type = $2 and id = any($3::text[]) returning key, id"""
-IDENTITIES = frozenset({"resource_identity", "resource_version_identity", "validation_identity"})
 
 
 class Store:
@@ -463,63 +458,6 @@ class Store:
                 yield
             finally:
                 await connection.close(timeout=5)
-
-
-class Transaction:
-    """What may be done inside `Store.transaction`. `connection` is open to named SQL of other rooms."""
-
-    def __init__(self, store: Store, connection: Connection, place: Place) -> None:
-        self._store, self.connection, self._place = store, connection, place
-
-    async def read(self, type: str, id: str) -> Version:
-        """The current version, this transaction's own writes included. Raises NotFound, Gone."""
-        return await read.read(self.connection, self._place, type, id)
-
-    async def write(self, changes: Sequence[Change], *, audits: Audits | None = None) -> list[Version]:
-        """As `Store.write`; kept when the transaction ends well."""
-        known = await heads(self.connection, self._place.number, changes, sure=True)
-        with collisions(changes):
-            if len(changes) > PIECE:
-                return await self._store._write_in_pieces(self.connection, self._place, changes, known, audits)
-            versions, batch = await self._store._plan(self.connection, self._place, changes, known, audits)
-            await batch.write(self.connection)
-        return versions
-
-    async def search(self, type: str, query: Query, *, among: Collection[str] | None = None) -> Page:
-        """As `Store.search`, this transaction's own writes included."""
-        search = parse(type, query, self._store._site.searched(self._place), among)
-        return await self._store._search(self.connection, self._place, [search], None, among)
-
-    def seen(self) -> Store:
-        """The store as this transaction sees it, its own writes included: to read, one thing after the other."""
-        seen = copy(self._store)
-        seen._pool = seen._planned = Lent(self.connection)
-        seen._reads = Reads(seen._pool.connection, self._store.settings.request_timeout_s)
-        return seen
-
-    async def record(self, destination: str, pairs: Iterable[Remote]) -> None:
-        """As `Store.record`."""
-        await crosswalk.record(self.connection, self._place, destination, pairs)
-
-
-class Undone(Exception):
-    """Leaves a transaction so that nothing of it is kept."""
-
-
-class Outrun(VersionConflict):
-    """Another writer was quicker: planned anew, the write may succeed."""
-
-
-@contextmanager
-def collisions(changes: Sequence[Change]) -> Iterator[None]:
-    """Turn the database's word for two writers at one resource into Outrun."""
-    try:
-        yield
-    except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as collision:
-        if isinstance(collision, asyncpg.UniqueViolationError) and collision.constraint_name not in IDENTITIES:
-            raise StoreError(str(collision)) from collision
-        names = ", ".join(change.reference for change in changes) or "a resource of this transaction"
-        raise Outrun(names, None, None) from collision
 
 
 async def _prepare(connection: Connection, *, migrating: bool) -> None:

@@ -28,6 +28,8 @@ PATIENCE_S = 0.02
 LANES = 4
 """Commits under way at once, when one holds up the others."""
 LARGE_AT_ONCE = 2
+PIECE = 50
+"""Changes of a large write that PostgreSQL gets at once."""
 
 HEADS = """
 select r.type, r.id, r.key, r.version, r.deleted, r.last_updated,
